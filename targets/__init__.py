@@ -1,0 +1,1 @@
+"""Targets: an artifact and images in, predictions out. One file a runtime."""
