@@ -13,7 +13,8 @@
     |  |- ArtifactNotFound
     |  |- ArtifactCorrupt
     |  |- ArtifactHashMismatch
-    |  `- ArtifactUnsupported               readable, but not what this target or exporter takes
+    |  |- ArtifactUnsupported               readable, but not what this target or exporter takes
+    |  `- InstallationDamaged               a file that ships with tinyedge is gone or changed
     |- PredictionsError                 2   what a model put out: NaN, wrong shape, sets that do not pair
     |- PolicyError                      2   a policy file
     |- ReportError                      2   a report file
@@ -141,6 +142,10 @@ class ArtifactHashMismatch(ArtifactError):
 
 class ArtifactUnsupported(ArtifactError):
     """The model file is readable, but not what is asked for here."""
+
+
+class InstallationDamaged(ArtifactError):
+    """A file that ships with tinyedge is gone or changed."""
 
 
 class PredictionsError(TinyedgeError):

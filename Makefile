@@ -1,0 +1,51 @@
+# make demo    run-time-only install, and the main job on the embedded dataset, to a verdict
+# make test    full install, then everything that CI runs
+# make check   what `make test` runs, without the install
+# make zoo     export the trained checkpoints under runs/ again into the zoo
+
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test check lint types imports tests zoo clean
+
+demo: .venv/runtime
+	$(BIN)/tinyedge validate --target tflite-int8 --params 50k --data shapes
+
+test: .venv/full
+	$(MAKE) check
+
+check: lint types imports tests
+
+lint:
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types:
+	$(BIN)/mypy -p tinyedge
+
+imports:
+	$(BIN)/lint-imports --no-cache
+
+tests:
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage report --skip-covered --sort=cover | tail -n 40
+
+zoo: .venv/full
+	$(BIN)/python benchmarks/zoo/build.py
+
+# One environment, brought up step by step: the stamps say how far.
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/runtime: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) --editable '.[mcu]'
+	touch $@
+
+.venv/full: .venv/runtime
+	$(PIP) --editable '.[all,dev]'
+	touch $@
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .mypy_cache .coverage

@@ -1,0 +1,53 @@
+"""What all tests share: the real data where it is, and the rule about skips."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ALLOWED_SKIPS = ("needs TINYEDGE_DATA", "needs a CUDA device")
+"""Any other skip fails the run: a test that silently does not run proves nothing."""
+
+
+@pytest.fixture(scope="session")
+def cifar100_dir() -> Path:
+    """The folder with the real CIFAR-100."""
+    folder = os.environ.get("TINYEDGE_DATA")
+    if not folder:
+        pytest.skip("needs TINYEDGE_DATA: a folder with the real CIFAR-100")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def cifar100_test(cifar100_dir):
+    """All 10,000 test images."""
+    from tinyedge.data import load_dataset
+
+    return load_dataset("cifar100", "test", data_dir=cifar100_dir)
+
+
+_refused: list[str] = []
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped and not hasattr(report, "wasxfail"):
+        reason = str(report.longrepr[-1] if isinstance(report.longrepr, tuple) else report.longrepr)
+        if not any(allowed in reason for allowed in ALLOWED_SKIPS):
+            _refused.append(f"{report.nodeid}: {reason}")
+
+
+def pytest_terminal_summary(terminalreporter):
+    if _refused:
+        terminalreporter.section("skips that are not allowed")
+        for line in _refused:
+            terminalreporter.line(line)
+
+
+def pytest_sessionfinish(session):
+    if _refused and session.exitstatus == 0:
+        session.exitstatus = 1

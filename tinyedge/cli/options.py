@@ -1,0 +1,50 @@
+"""Options that several commands share, so that they read and behave the same everywhere."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+
+class Format(StrEnum):
+    """How a result is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How the result is printed on stdout.")]
+DataOption = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        metavar="NAME|PATH",
+        help="cifar100, shapes (embedded, synthetic), or the path of an image folder, .npz or pack. "
+        "auto: cifar100 where --data-dir or $TINYEDGE_DATA is given, else shapes.",
+    ),
+]
+DataDirOption = Annotated[
+    Path | None, typer.Option("--data-dir", help="Where CIFAR-100 lies [default: $TINYEDGE_DATA].", show_default=False)
+]
+FamilyOption = Annotated[str, typer.Option("--family", help="scalecnn or mobilenetv2.")]
+
+
+def stdout() -> Console:
+    """For results. Plain when piped; never wider than the terminal, 80 columns when there is none."""
+    console = Console(highlight=False, soft_wrap=False)
+    return console if console.is_terminal else Console(highlight=False, width=80, no_color=True)
+
+
+def stderr() -> Console:
+    """For progress and notes, so that stdout holds the result alone."""
+    return Console(stderr=True, highlight=False)
+
+
+def print_json(content: Any) -> None:
+    """A result as JSON on stdout; NaN is refused, as JSON has none."""
+    typer.echo(json.dumps(content, indent=1, allow_nan=False))

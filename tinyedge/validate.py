@@ -1,0 +1,258 @@
+"""One validation: two artifacts, one evaluation set, one policy, to a report with a verdict.
+
+    artifacts + images -> Predictions -> Outcome -> metrics and gates -> Report
+
+Each step is handed what it needs by the one before; nothing flows back.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from tinyedge import __version__
+from tinyedge.artifact import Artifact
+from tinyedge.data.dataset import Dataset
+from tinyedge.errors import ClassCountMismatch, ImageSizeMismatch, TargetUnavailable, UsageError
+from tinyedge.gate.judge import ParityInput, judge
+from tinyedge.gate.policy import Policy
+from tinyedge.machine import cpu_flags, cpu_model, package_version
+from tinyedge.metrics import compare, evaluate
+from tinyedge.metrics.outcome import Outcome, outcome_of
+from tinyedge.predictions import Predictions, paired
+from tinyedge.registry import TARGETS, lookup
+from tinyedge.report.schema import ClassChange, NewlyWrong, Parity, Report, Side
+
+PARITY_TARGET = "tflm-int8"
+PARITY_IMAGES = 1000
+OnProgress = Callable[[str, int, int], None]
+"""Called with a step's name, images done, and images in all."""
+_PACKAGES = ("numpy", "scipy", "ai-edge-litert", "onnxruntime", "tflite-micro", "torch")
+
+
+def validate(
+    *,
+    reference: Artifact,
+    deployed: Artifact,
+    reference_target: str,
+    target: str,
+    data: Dataset,
+    policy: Policy,
+    seed: int = 0,
+    parity_images: int = PARITY_IMAGES,
+    on_progress: OnProgress = lambda step, done, total: None,
+) -> Report:
+    """Run both artifacts on ``data`` and judge what the deployed one does differently.
+
+    Args:
+        reference: the float model.
+        deployed: the model that ships.
+        reference_target: which runtime runs the reference, e.g. ``onnx-fp32``.
+        target: which runtime and kernels run the deployed model, e.g. ``tflite-int8``.
+        data: the evaluation set.
+        policy: the gates and their limits.
+        seed: of the resampling tests and the parity sample.
+        parity_images: how many images an int8 TFLite model is also run on in TFLite Micro; 0 for none.
+        on_progress: for a progress bar.
+
+    Raises:
+        UsageError: where the reference is the deployed artifact on the same target.
+        ClassCountMismatch, ImageSizeMismatch: where model and data do not fit.
+        TargetError, ArtifactError, PredictionsError: from the targets.
+    """
+    if reference.sha256 == deployed.sha256 and reference_target == target:
+        raise UsageError(
+            "the reference is the deployed artifact on the same target: there is nothing to compare",
+            found=f"{reference.path.name} on {target}, twice",
+            fix="give the float model as --reference",
+        )
+    for artifact in (reference, deployed):
+        _check_fit(artifact, data)
+    before = predict(reference_target, reference, data, on_progress)
+    after = predict(target, deployed, data, on_progress)
+    before, after = paired(before, after)
+    parity, parity_note = _parity(target, deployed, data, after, parity_images, seed, on_progress)
+    outcome_before, outcome_after = _outcome(before, data), _outcome(after, data)
+    verdict = judge(
+        reference=outcome_before,
+        deployed=outcome_after,
+        policy=policy,
+        seed=seed,
+        parity=None if parity is None else ParityInput(parity.images, parity.argmax_flips),
+    )
+    return Report(
+        run=_run_facts(target, reference_target, seed),
+        data=data_facts(data),
+        reference=Side(artifact_facts(reference), before.provenance, evaluate(outcome_before)),
+        deployed=Side(artifact_facts(deployed), after.provenance, evaluate(outcome_after)),
+        comparison=compare(reference=outcome_before, deployed=outcome_after),
+        classes=_class_changes(before, after, data),
+        newly_wrong=_newly_wrong(before, after, data),
+        parity=parity,
+        parity_note=parity_note,
+        policy=policy.to_json(),
+        verdict=verdict,
+    )
+
+
+def predict(
+    target: str, artifact: Artifact, data: Dataset, on_progress: OnProgress = lambda step, done, total: None
+) -> Predictions:
+    """What ``artifact`` puts out for ``data`` on the target called ``target``.
+
+    Raises:
+        UsageError: for an unknown target.
+        TargetError, ArtifactError, PredictionsError: from the target.
+    """
+    runtime = lookup(TARGETS, "target", target)()
+    with runtime.open(artifact) as session:
+        outputs = session.run(data.images, on_progress=lambda done, total: on_progress(target, done, total))
+        facts = {"target": target, **session.facts()}
+    return Predictions(
+        outputs=outputs,
+        labels=data.labels,
+        ids=data.ids,
+        output_kind=artifact.output_kind,
+        scale=artifact.output.scale,
+        zero_point=artifact.output.zero_point,
+        provenance=facts,
+    )
+
+
+def artifact_facts(artifact: Artifact) -> dict[str, Any]:
+    """What a report says of a model file: its name, never its whole path."""
+    facts = asdict(artifact)
+    facts["file"] = facts.pop("path").name
+    return facts
+
+
+def data_facts(data: Dataset) -> dict[str, Any]:
+    """What a report says of an evaluation set."""
+    return {
+        "name": data.name,
+        "split": data.split,
+        "images": len(data),
+        "classes": data.num_classes,
+        "digest": data.digest,
+        "synthetic": data.synthetic,
+        "source": data.source,
+    }
+
+
+def _check_fit(artifact: Artifact, data: Dataset) -> None:
+    where = f"{artifact.path.name} on {data.name}"
+    if artifact.image_shape != data.images.shape[1:]:
+        raise ImageSizeMismatch(
+            "the images are not of the model's input size",
+            where=where,
+            found="images of " + "x".join(map(str, data.images.shape[1:])),
+            expected="x".join(map(str, artifact.image_shape)) + " (height, width, channels)",
+            fix="resize the images beforehand, exactly as the firmware does",
+        )
+    if artifact.num_classes != data.num_classes:
+        raise ClassCountMismatch(
+            "model and data have different numbers of classes",
+            where=where,
+            found=f"{data.num_classes} classes in the data",
+            expected=f"{artifact.num_classes} outputs in the model",
+            fix="evaluate on the classes that the model was trained for",
+        )
+
+
+def _outcome(predictions: Predictions, data: Dataset) -> Outcome:
+    return outcome_of(
+        outputs=predictions.outputs,
+        labels=predictions.labels,
+        probabilities=predictions.probabilities,
+        class_names=data.class_names,
+        superclasses=data.superclasses,
+    )
+
+
+def _parity(
+    target: str,
+    deployed: Artifact,
+    data: Dataset,
+    after: Predictions,
+    images: int,
+    seed: int,
+    on_progress: OnProgress,
+) -> tuple[Parity | None, str | None]:
+    """The deployed file on TFLite Micro too, or why not."""
+    if deployed.format != "tflite" or deployed.precision != "int8":
+        return None, "only int8 TFLite models run on TFLite Micro"
+    if target == PARITY_TARGET:
+        return None, "the run itself is on TFLite Micro"
+    if images == 0:
+        return None, "switched off"
+    # Positions, not Dataset.sample: the run's own outputs for the same images are wanted beside.
+    count = min(images, len(data))
+    index = np.sort(np.random.default_rng(seed).choice(len(data), count, replace=False)).astype(np.int64)
+    try:
+        micro = predict(PARITY_TARGET, deployed, data.take(index), on_progress)
+    except TargetUnavailable as error:
+        return None, f"not run: {error.what}; {error.fix}"
+    run = after.take(index)
+    steps, counts = np.unique(run.outputs.astype(np.int64) - micro.outputs.astype(np.int64), return_counts=True)
+    flips = int((run.predicted != micro.predicted).sum())
+    histogram = {int(step): int(n) for step, n in zip(steps, counts, strict=True)}
+    return Parity(PARITY_TARGET, micro.provenance, count, flips, histogram), None
+
+
+def _class_changes(before: Predictions, after: Predictions, data: Dataset) -> tuple[ClassChange, ...]:
+    k = data.num_classes
+    images = np.bincount(before.labels, minlength=k)
+
+    def count(mask: np.ndarray[Any, np.dtype[np.bool_]]) -> Any:
+        return np.bincount(before.labels[mask], minlength=k)
+
+    right_before, right_after = count(before.correct), count(after.correct)
+    lost, won = count(before.correct & ~after.correct), count(~before.correct & after.correct)
+    changes = [
+        ClassChange(
+            name=data.class_names[i],
+            images=int(images[i]),
+            reference=right_before[i] / images[i],
+            deployed=right_after[i] / images[i],
+            newly_wrong=int(lost[i]),
+            newly_right=int(won[i]),
+        )
+        for i in range(k)
+        if images[i]
+    ]
+    return tuple(sorted(changes, key=lambda c: (c.change, c.name)))
+
+
+def _newly_wrong(before: Predictions, after: Predictions, data: Dataset) -> tuple[NewlyWrong, ...]:
+    index = np.flatnonzero(before.correct & ~after.correct)
+    confidence = after.probabilities[index, after.predicted[index]]
+    order = index[np.lexsort((before.ids[index], -confidence))]
+    return tuple(
+        NewlyWrong(
+            id=str(before.ids[i]),
+            label=data.class_names[before.labels[i]],
+            deployed=data.class_names[after.predicted[i]],
+            confidence=round(float(after.probabilities[i, after.predicted[i]]), 4),
+        )
+        for i in order
+    )
+
+
+def _run_facts(target: str, reference_target: str, seed: int) -> dict[str, Any]:
+    return {
+        "tinyedge": __version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "target": target,
+        "reference_target": reference_target,
+        "seed": seed,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cpu": cpu_model(),
+        "cpu_flags": list(cpu_flags()),
+        "packages": {name: version for name in _PACKAGES if (version := package_version(name))},
+    }
