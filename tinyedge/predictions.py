@@ -149,7 +149,8 @@ class Predictions:
             PredictionsError: where the file is missing, truncated or something else.
         """
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            # An open stream: given a path, np.load leaves the file open where it is not a zip.
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
                 header = json.loads(stored["header"].tobytes())
                 if header["format"] != FORMAT:
                     raise ValueError(f"format {header['format']!r}")

@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyedge.data.cifar100_classes import FINE_LABELS
 from tinyedge.errors import ClassCountMismatch, DataError, DatasetEmpty, DatasetNotFound, LabelOutOfRange
 
 FORMAT = "tinyedge-pack/1"
+WEBP_SIDE = 16383
+"""The longest side that WebP can store."""
 _PLAIN_GRID, _PLAIN_TILE = (100, 100), (32, 32)
 
 
@@ -100,11 +103,11 @@ def read_manifest(folder: Path) -> Manifest:
             _own_file(name, entry, len(classes), path) if own else _plain_file(name, entry, len(classes), path)
             for name, entry in content["files"].items()
         )
-        name = str(content["name"]) if own else folder.resolve().name
+        name = str(content["name"]) if own else _plain_title(folder, classes)
         synthetic = bool(content.get("synthetic", False))
     except DataError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise DataError(
             "the pack's manifest cannot be read",
             where=path,
@@ -144,12 +147,13 @@ def _own_file(name: str, entry: dict[str, Any], classes: int, path: Path) -> Gri
         )
     (height, width), (rows, columns) = (int(n) for n in entry["tile"]), (int(n) for n in entry["grid"])
     channels, count = int(entry["channels"]), int(runs[:, 1].sum())
-    if min(height, width, rows, columns) < 1 or channels not in (1, 3) or count > rows * columns:
+    fits = 1 <= rows * height <= WEBP_SIDE and 1 <= columns * width <= WEBP_SIDE and count <= rows * columns
+    if min(height, width, rows, columns) < 1 or channels not in (1, 3) or not fits:
         raise DataError(
             "the manifest's tile, grid, channels and labels do not fit together",
             where=f"{path}, {name}",
             found=f"tile {height} x {width}, grid {rows} x {columns}, {channels} channels, {count} labels",
-            expected="1 or 3 channels and at most rows x columns labels",
+            expected=f"1 or 3 channels, at most {WEBP_SIDE} pixels a side, at most rows x columns labels",
         )
     return GridFile(
         _plain_name(name, path),
@@ -173,6 +177,10 @@ def _plain_file(name: str, entry: dict[str, Any], classes: int, path: Path) -> G
     labels = np.repeat(np.arange(rows, dtype=np.int64), columns)
     split = PurePath(_plain_name(name, path)).stem.split("-")[0]
     return GridFile(name, split, _PLAIN_TILE, _PLAIN_GRID, 3, labels, str(entry["sha256_file"]), str(entry["sha256_pixels"]))
+
+
+def _plain_title(folder: Path, classes: tuple[str, ...]) -> str:
+    return "cifar100" if classes == FINE_LABELS else folder.resolve().name
 
 
 def _plain_name(name: str, path: Path) -> str:

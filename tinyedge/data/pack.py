@@ -22,11 +22,9 @@ from numpy.typing import NDArray
 
 from tinyedge.data.dataset import Dataset
 from tinyedge.data.decode import decode_image
-from tinyedge.data.manifest import FORMAT, GridFile, Manifest, labels_to_runs, read_manifest
+from tinyedge.data.manifest import FORMAT, WEBP_SIDE, GridFile, Manifest, labels_to_runs, read_manifest
 from tinyedge.errors import ClassCountMismatch, CorruptImage, DataError, ImageSizeMismatch, UsageError
 
-_WEBP_SIDE = 16383
-"""The longest side that WebP can store."""
 _FILE_PIXELS = 100 * 100 * 32 * 32
 """Pixels a file at most (unless one tile has more): 31 MB decoded, so that reading needs little memory."""
 _TILE_PIXELS = 2**26
@@ -164,8 +162,10 @@ def _check_bytes(path: Path, file: GridFile) -> None:
 def _check_one_dataset(datasets: Sequence[Dataset]) -> None:
     first = datasets[0]
     splits = [dataset.split for dataset in datasets]
-    if len(set(splits)) < len(splits):
-        raise UsageError("a pack holds each split once", found=", ".join(splits))
+    if len(set(splits)) < len(splits) or not all(split.isidentifier() for split in splits):
+        raise UsageError(
+            "a pack holds each split once, by a plain name", found=", ".join(splits), expected="e.g. train and test"
+        )
     for dataset in datasets[1:]:
         for attribute in ("name", "class_names", "superclasses", "superclass_names"):
             if getattr(dataset, attribute) != getattr(first, attribute):
@@ -182,15 +182,15 @@ def _check_one_dataset(datasets: Sequence[Dataset]) -> None:
 def _parts(dataset: Dataset) -> Iterator[tuple[str, Dataset]]:
     """File names with what goes into each: ``test.webp``, or ``train-0.webp`` and so on where one is not enough."""
     _, height, width, _ = dataset.images.shape
-    if max(height, width) > _WEBP_SIDE or height * width > _TILE_PIXELS:
+    if max(height, width) > WEBP_SIDE or height * width > _TILE_PIXELS:
         raise ImageSizeMismatch(
             "the images are too large for a pack",
             where=f"{dataset.name} ({dataset.split})",
             found=f"{height} x {width}",
-            expected=f"at most {_WEBP_SIDE} a side (WebP's limit) and {_TILE_PIXELS:,} pixels",
+            expected=f"at most {WEBP_SIDE} a side (WebP's limit) and {_TILE_PIXELS:,} pixels",
             fix="use the image folder as it is",
         )
-    most = min((_WEBP_SIDE // height) * (_WEBP_SIDE // width), max(1, _FILE_PIXELS // (height * width)))
+    most = min((WEBP_SIDE // height) * (WEBP_SIDE // width), max(1, _FILE_PIXELS // (height * width)))
     count = math.ceil(len(dataset) / most)
     for i in range(count):
         index = np.arange(i * most, min((i + 1) * most, len(dataset)), dtype=np.int64)
@@ -203,10 +203,10 @@ def _write_tiles(part: Dataset, path: Path) -> dict[str, Any]:
 
     count, height, width, channels = part.images.shape
     # As square as the limits allow; the last row may end in black tiles that belong to no image.
-    columns = min(_WEBP_SIDE // width, math.ceil(math.sqrt(count * height / width)), count)
+    columns = min(WEBP_SIDE // width, math.ceil(math.sqrt(count * height / width)), count)
     rows = math.ceil(count / columns)
-    if rows * height > _WEBP_SIDE:
-        rows = _WEBP_SIDE // height
+    if rows * height > WEBP_SIDE:
+        rows = WEBP_SIDE // height
         columns = math.ceil(count / rows)
     tiles = np.zeros((rows * columns, height, width, channels), np.uint8)
     tiles[:count] = part.images

@@ -1,0 +1,76 @@
+"""The wheel holds every package and the zoo, and every module imports in a run-time-only environment."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HEAVY = ("torch", "torchvision", "tensorflow", "litert_torch", "ai_edge_quantizer", "safetensors", "tflite_micro", "jax")
+# Modules of the train and export extras: whoever asks for them has torch.
+NEED_TORCH = ("tinyedge.train.loop", "tinyedge.train.batches", "tinyedge.train.checkpoint")
+
+
+def modules():
+    folders = {"tinyedge": ROOT / "tinyedge", "tinyedge.exporters": ROOT / "exporters", "tinyedge.targets": ROOT / "targets"}
+    for package, folder in folders.items():
+        for path in sorted(folder.rglob("*.py")):
+            parts = [*package.split("."), *path.relative_to(folder).with_suffix("").parts]
+            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def test_the_wheel_holds_all_of_it_and_nothing_else(tmp_path):
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", tmp_path, ROOT],
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {n.split("/")[0] for n in names if ".dist-info/" not in n} == {"tinyedge"}
+    expected = {m.replace(".", "/") for m in modules()}
+    assert {f"{e}.py" in names or f"{e}/__init__.py" in names for e in expected} == {True}
+    zoo = {str(p.relative_to(ROOT)) for p in (ROOT / "tinyedge" / "zoo").rglob("*") if p.is_file() and "__pycache__" not in p.parts}
+    assert zoo <= names
+    assert "tinyedge/py.typed" in names
+
+
+def run_bare(code, tmp_path):
+    """Python with the heavy packages made unimportable: what a run-time-only install sees."""
+    block = (
+        "import sys\n"
+        "class Block:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.split('.')[0] in {HEAVY!r}: raise ModuleNotFoundError(name, name=name)\n"
+        "sys.meta_path.insert(0, Block())\n"
+    )
+    return subprocess.run([sys.executable, "-c", block + code], capture_output=True, text=True, cwd=tmp_path, check=False)
+
+
+def test_every_module_imports_without_the_extras(tmp_path):
+    names = [m for m in modules() if m not in NEED_TORCH and not m.endswith("__main__")]
+    code = f"import importlib\nfor name in {names!r}: importlib.import_module(name)"
+    result = run_bare(code, tmp_path)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("command", ["", "validate", "family", "data", "data pack", "data info", "train", "export", "targets", "doctor"])
+def test_help_works_without_the_extras_and_shows_an_example(command, tmp_path):
+    arguments = [*command.split(), "--help"]
+    result = run_bare(f"from tinyedge.cli.main import main; main({arguments!r})", tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "Usage:" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    if command not in ("", "data"):
+        assert f"tinyedge {command} " in result.stdout, "an example"
+
+
+def test_help_loads_no_heavy_package(tmp_path):
+    code = (
+        "from tinyedge.cli.main import run; run(['validate', '--help']); import sys\n"
+        "assert not {'torch', 'tensorflow', 'scipy.stats', 'onnxruntime', 'ai_edge_litert'} & set(sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert result.returncode == 0, result.stderr
