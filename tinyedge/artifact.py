@@ -186,6 +186,8 @@ def load_artifact(
     if convention is None and "convention" in known:
         stated = known["convention"]
         convention = InputConvention(tuple(stated["mean"]), tuple(stated["std"]), stated["color"])
+    facts = read_model(path)
+    convention = convention or facts.convention
     if convention is None:
         raise ArtifactUnsupported(
             "how a pixel becomes this model's input is not known",
@@ -194,15 +196,14 @@ def load_artifact(
             expected="a side-car, or the convention as flags",
             fix="--normalize mean,std (in pixel units), e.g. --normalize 128,128 for (pixel - 128)/128",
         )
-    facts = read_model(path)
     return Artifact(
         path=path,
         sha256=sha256,
         size_bytes=path.stat().st_size,
         params=known.get("params", facts.params),
         convention=convention,
-        model=known.get("model", path.stem),
-        origin=known.get("origin", {}),
+        model=known.get("model", facts.model or path.stem),
+        origin=known.get("origin", facts.origin),
         format=facts.format,
         precision=facts.precision,
         input=facts.input,

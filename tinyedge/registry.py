@@ -39,11 +39,11 @@ TARGETS: dict[str, Entry] = {
 
 EXPORTERS: dict[str, Entry] = {
     "onnx-fp32": Entry("tinyedge.exporters.onnx_fp32:OnnxFp32", "ONNX float32"),
-    "tflite-fp32": Entry("tinyedge.exporters.litert:LitertFp32", "TFLite float32 through litert-torch"),
+    "tflite-fp32": Entry("tinyedge.exporters.tflite_fp32:TfliteFp32", "TFLite float32 through litert-torch"),
     "tflite-int8": Entry(
-        "tinyedge.exporters.litert:LitertInt8", "TFLite int8 through litert-torch and ai-edge-quantizer"
+        "tinyedge.exporters.tflite_int8:TfliteInt8", "TFLite int8 through litert-torch and ai-edge-quantizer"
     ),
-    "tf-int8": Entry("tinyedge.exporters.tensorflow:TensorflowInt8", "TFLite int8 through TensorFlow's converter"),
+    "tf-int8": Entry("tinyedge.exporters.tf_int8:TfInt8", "TFLite int8 through TensorFlow's converter"),
 }
 
 

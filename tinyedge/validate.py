@@ -19,8 +19,8 @@ from tinyedge import __version__
 from tinyedge.artifact import Artifact
 from tinyedge.data.dataset import Dataset
 from tinyedge.errors import ClassCountMismatch, ImageSizeMismatch, TargetUnavailable, UsageError
-from tinyedge.gate.judge import ParityInput, judge
-from tinyedge.gate.policy import Policy
+from tinyedge.gate import Parity as ParityCount
+from tinyedge.gate import Policy, judge
 from tinyedge.machine import cpu_flags, cpu_model, package_version
 from tinyedge.metrics import compare, evaluate
 from tinyedge.metrics.outcome import Outcome, outcome_of
@@ -56,7 +56,7 @@ def validate(
         target: which runtime and kernels run the deployed model, e.g. ``tflite-int8``.
         data: the evaluation set.
         policy: the gates and their limits.
-        seed: of the resampling tests and the parity sample.
+        seed: of the parity sample.
         parity_images: how many images an int8 TFLite model is also run on in TFLite Micro; 0 for none.
         on_progress: for a progress bar.
 
@@ -78,12 +78,13 @@ def validate(
     before, after = paired(before, after)
     parity, parity_note = _parity(target, deployed, data, after, parity_images, seed, on_progress)
     outcome_before, outcome_after = _outcome(before, data), _outcome(after, data)
+    # Reported for every int8 TFLite model, judged only where the run stands for a microcontroller's arithmetic.
+    judged = parity is not None and lookup(TARGETS, "target", target).microcontroller
     verdict = judge(
         reference=outcome_before,
         deployed=outcome_after,
         policy=policy,
-        seed=seed,
-        parity=None if parity is None else ParityInput(parity.images, parity.argmax_flips),
+        parity=ParityCount(parity.images, parity.argmax_flips) if parity is not None and judged else None,
     )
     return Report(
         run=_run_facts(target, reference_target, seed),
@@ -95,7 +96,7 @@ def validate(
         newly_wrong=_newly_wrong(before, after, data),
         parity=parity,
         parity_note=parity_note,
-        policy=policy.to_json(),
+        policy={"name": policy.name, "digest": policy.digest, "settings": policy.as_dict()},
         verdict=verdict,
     )
 
@@ -171,6 +172,7 @@ def _outcome(predictions: Predictions, data: Dataset) -> Outcome:
         probabilities=predictions.probabilities,
         class_names=data.class_names,
         superclasses=data.superclasses,
+        output_kind=predictions.output_kind,
     )
 
 

@@ -24,7 +24,7 @@ from tinyedge.cli.options import (
 from tinyedge.data import load_dataset
 from tinyedge.errors import UsageError
 from tinyedge.files import write_atomic
-from tinyedge.gate.policy import Policy, default_policy, load_policy
+from tinyedge.gate import DEFAULT_POLICY, read_policy
 from tinyedge.models.family import nearest, parse_count
 from tinyedge.registry import TARGETS, lookup
 from tinyedge.report import terminal
@@ -64,7 +64,7 @@ def validate(
     parity: Annotated[
         int, typer.Option(min=0, help="Images to run on TFLite Micro too (int8 TFLite); 0 for none.")
     ] = PARITY_IMAGES,
-    seed: Annotated[int, typer.Option(min=0, help="Of the resampling tests and of samples.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the samples that --images and --parity draw.")] = 0,
     report: Annotated[Path | None, typer.Option(help="Write the whole report as JSON to this file.")] = None,
     format: FormatOption = Format.TEXT,
 ) -> None:
@@ -80,7 +80,7 @@ def validate(
         --normalize 128,128 --data my_images/
     """
     lookup(TARGETS, "target", target)
-    rules = load_policy(_read(policy), where=str(policy)) if policy is not None else default_policy()
+    rules = DEFAULT_POLICY if policy is None else read_policy(policy)
     if params is None and (reference is None or deployed is None):
         raise UsageError(
             "which model?",
@@ -136,13 +136,6 @@ def parse_convention(text: str) -> InputConvention:
             expected="mean,std in pixel units, std above 0, e.g. 128,128 or 0,255",
         ) from error
     return InputConvention((mean,), (std,))
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError("the policy file cannot be read", where=path, found=error, fix="check the path") from error
 
 
 def _from_zoo(params: str, family: str, data: str, num_classes: int, notes: Console) -> Entry:

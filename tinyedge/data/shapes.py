@@ -133,7 +133,7 @@ def _draw_class(
     strength = 256 - (hard * 190 >> 8)
     canvas = canvas + ((fill - canvas) * (shape * strength >> 8)[:, None] >> 8)
     canvas = _occluder(canvas, backdrop, hard, x, y, draws)
-    canvas = canvas + (draws.noise(3) * (12 + (hard * 130 >> 8))[:, None] >> 8)
+    canvas = canvas + (draws.noise(3) * (12 + (hard * 116 >> 8))[:, None] >> 8)
     return np.clip(canvas, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
 
 
@@ -275,7 +275,7 @@ PALETTES = {"cool": (90, 180), "warm": (-30, 45)}
 CLASS_NAMES = tuple(f"{f}-{t}-{p}" for f in FAMILIES for t in TEXTURES for p in PALETTES)
 """Sorted, so that an image folder of this set has the same labels."""
 HARDNESS = tuple(
-    int(rank) * 256 // 99
+    16 + int(rank) * 176 // 99
     for rank in np.argsort(np.random.PCG64(np.random.SeedSequence((VERSION, 2))).random_raw(len(CLASS_NAMES)))
 )
-"""0 to 256 for each class: every step once, in an order that has nothing to do with family, texture or palette."""
+"""For each class, out of 256: every step once, in an order that has nothing to do with family, texture or palette."""

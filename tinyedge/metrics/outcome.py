@@ -13,7 +13,7 @@ from tinyedge.errors import PredictionsError
 _ROW_SUM_TOLERANCE = 1e-6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outcome:
     """One model on N examples of K classes. Build it with ``outcome_of``, which checks.
 
@@ -44,6 +44,7 @@ class Outcome:
     superclasses: NDArray[np.int64] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
+        """N, the examples."""
         return len(self.labels)
 
     @property

@@ -11,7 +11,7 @@ from tinyedge.metrics.outcome import Outcome
 Better = Literal["higher", "lower", "none"]
 """``none``: neither direction is better by itself (a baseline, or a figure that is best at 0)."""
 Unit = Literal["share", "nats", "score"]
-"""``share``: in units of the whole, shown as per cent (a difference of two as pp); ``nats``; ``score``: a plain number."""
+"""``share``: of the whole, shown in per cent (a difference of two in pp); ``nats``; ``score``: a plain number."""
 
 
 def always(outcome: Outcome) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tinyedge.gate.judge import Verdict
+from tinyedge.gate import Verdict
 
 SCHEMA = "tinyedge-report/1"
 
@@ -117,5 +117,5 @@ class Report:
         if self.parity is not None:
             histogram = sorted(self.parity.lsb_histogram.items())
             content["parity"]["lsb_histogram"] = {str(step): count for step, count in histogram}
-        content["verdict"]["exit_code"] = self.verdict.exit_code
+        content["verdict"] |= {"status": self.verdict.status, "exit_code": self.verdict.exit_code}
         return {"schema": content.pop("schema"), "verdict": content.pop("verdict"), **content}

@@ -6,12 +6,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tinyedge.gate.judge import GateResult
+from tinyedge.gate import GateResult, Verdict
 from tinyedge.metrics import METRICS
 from tinyedge.report.schema import ClassChange, NewlyWrong, Parity, Report
 
 _COLOR = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "OFF": "dim"}
-_SHOWN_METRICS = ("top1", "bottom5", "gini", "ece", "signed_gap", "nll")
+_SHOWN_METRICS = ("accuracy", "bottom5", "gini", "ece", "signed_gap", "nll")
 _SHOWN_CLASSES = 3
 _SHOWN_EXAMPLES = 3
 
@@ -19,7 +19,7 @@ _SHOWN_EXAMPLES = 3
 def render(report: Report, console: Console) -> None:
     """Print ``report`` to ``console``."""
     _headline(report, console)
-    _gates(report.verdict.gates, console)
+    _gates(report.verdict, console)
     _for_whom(report, console)
     _metrics(report, console)
     _kernels(report, console)
@@ -44,10 +44,10 @@ def _headline(report: Report, console: Console) -> None:
 
 
 def _wrong(metrics: dict[str, float]) -> str:
-    return f"{1 - metrics['top1']:.2%}"
+    return f"{1 - metrics['accuracy']:.2%}"
 
 
-def _gates(gates: tuple[GateResult, ...], console: Console) -> None:
+def _gates(verdict: Verdict, console: Console) -> None:
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
@@ -93,7 +93,7 @@ def _metrics(report: Report, console: Console) -> None:
 
 def _kernels(report: Report, console: Console) -> None:
     facts = report.deployed.target
-    console.print(f"kernels: {escape(str(facts['kernels']))} ({facts['runtime']} {facts['version']})", style="dim")
+    console.print(f"kernels: {escape(str(facts['kernels']))} ({facts['runtime']} {facts['runtime_version']})", style="dim")
     if report.parity is not None:
         console.print(_parity_line(report.parity), style="dim")
     elif report.parity_note is not None:

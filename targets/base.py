@@ -1,0 +1,199 @@
+"""What a target is: an artifact and uint8 images in, outputs out.
+
+A subclass names its facts as class attributes and writes ``_open`` and ``_run``. These two run in child processes
+(``tinyedge.targets.worker``), where a crash of native code is a result and not the end of tinyedge. Everything else,
+checks of what goes in and comes out, limits, lifecycle, is here and in ``session`` and the same for every target.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, ClassVar
+
+from numpy.typing import NDArray
+
+from tinyedge.artifact import Artifact
+from tinyedge.errors import ArtifactUnsupported, TargetUnavailable
+from tinyedge.machine import package_version
+from tinyedge.targets.session import Limits, Session
+
+_TO_FP32 = "give the float32 file, or run this one on an int8 target: tinyedge targets"
+_TO_INT8 = "tinyedge export --to tflite-int8 (with TensorFlow: inference_input_type and inference_output_type = tf.int8)"
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A package that a target runs on.
+
+    Args:
+        distribution: its name in a package index.
+        module: what the child imports of it.
+        install: the command that installs it.
+    """
+
+    distribution: str
+    module: str
+    install: str
+
+    @property
+    def version(self) -> str | None:
+        """The installed version, or ``None``; nothing is imported to find out."""
+        if find_spec(self.module.partition(".")[0]) is None:
+            return None
+        return package_version(self.distribution)
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether a target can run here; if not, what is missing and the command that installs it."""
+
+    ok: bool
+    missing: str | None = None
+    install: str | None = None
+
+
+class Target(ABC):
+    """A runtime with a precision and a choice of kernels.
+
+    Attributes:
+        name: ``<runtime>-<precision>[-<kernels>]``.
+        runtime: the runtime's own name, for reports.
+        format: of the artifacts that it takes: ``tflite``, ``onnx`` or ``checkpoint``.
+        precision: of those artifacts: ``fp32`` or ``int8``.
+        kernels: what computes, in a few words; ``_open`` reports what was really found to run.
+        rounding: what is known of its arithmetic, or ``None``.
+        microcontroller: whether it stands for firmware's arithmetic, and takes only what firmware can run.
+        requirements: the packages that it needs; the first one's version is the runtime's.
+        batch: images that ``_run`` gets at once; the same for every call, so that outputs never depend on how a
+            run is split.
+        memory_bytes: the child's limit of address space, or ``None``.
+    """
+
+    name: ClassVar[str]
+    runtime: ClassVar[str]
+    format: ClassVar[str]
+    precision: ClassVar[str]
+    kernels: ClassVar[str]
+    rounding: ClassVar[str | None] = None
+    microcontroller: ClassVar[bool] = False
+    requirements: ClassVar[tuple[Requirement, ...]]
+    batch: ClassVar[int] = 1
+    memory_bytes: ClassVar[int | None] = 16 << 30
+
+    @classmethod
+    def available(cls) -> Availability:
+        """Whether its packages are installed; looks at what is on disk, imports nothing."""
+        for requirement in cls.requirements:
+            if requirement.version is None:
+                return Availability(False, requirement.distribution, requirement.install)
+        return Availability(True)
+
+    def options(self) -> dict[str, Any]:
+        """The constructor's arguments, as JSON can hold them: the child builds its own copy from these."""
+        return {}
+
+    def open(self, artifact: Artifact, *, processes: int | None = None, limits: Limits | None = None) -> Session:
+        """Start the runtime on ``artifact``; use the session in a ``with`` block.
+
+        Args:
+            artifact: what ``load_artifact`` returned.
+            processes: children that share the images, one thread each; the processors at hand (4 at most) if ``None``.
+            limits: on time; see ``Limits``.
+
+        Raises:
+            TargetUnavailable: where a package is missing.
+            ArtifactUnsupported: where the artifact is not what this target takes.
+            ArtifactCorrupt, ArtifactHashMismatch: where the runtime cannot read the file, or it changed meanwhile.
+            TargetRefused, TargetCrashed, TargetTimeout: from the runtime.
+        """
+        self.check(artifact)
+        here = self.available()
+        if not here.ok:
+            raise TargetUnavailable(
+                f"{self.name} needs the package {here.missing}, which is not installed", fix=here.install
+            )
+        return Session(self, artifact, processes=processes, limits=limits or Limits())
+
+    def check(self, artifact: Artifact) -> None:
+        """Whether this target takes ``artifact``, before anything is started.
+
+        Raises:
+            ArtifactUnsupported: where it does not; says what is wrong with it.
+        """
+        if artifact.format != self.format:
+            self._refuse(artifact, f"{self.name} runs {self.format} files", artifact.format, self.format)
+        (self._check_int8 if self.precision == "int8" else self._check_fp32)(artifact)
+        batch = artifact.input.shape[0]
+        if batch == -1 and self.microcontroller:
+            self._refuse(
+                artifact,
+                "the model has a dynamic batch, which no microcontroller runtime takes",
+                f"input shape {artifact.input.shape}",
+                "a batch of 1, fixed",
+                "export it with a static batch of 1",
+            )
+        if batch not in (-1, 1):
+            self._refuse(
+                artifact,
+                "the model's batch is not 1",
+                f"input shape {artifact.input.shape}",
+                "a batch of 1, or a dynamic one",
+                "export it with a batch of 1",
+            )
+
+    @abstractmethod
+    def _open(self, artifact: Artifact, model: bytes) -> dict[str, Any]:
+        """In the child: load ``model`` (the file's bytes), keep on ``self`` what ``_run`` needs, return facts.
+
+        Raises:
+            ArtifactCorrupt, TargetRefused: for the runtime's own exceptions, chained.
+        """
+
+    @abstractmethod
+    def _run(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        """In the child: ``(batch, ...)`` as ``Artifact.feed`` makes it to the outputs, ``(batch, K)`` when flattened.
+
+        Raises:
+            TargetRefused: for the runtime's own exceptions, chained.
+        """
+
+    def _check_int8(self, artifact: Artifact) -> None:
+        for side, spec in (("input", artifact.input), ("output", artifact.output)):
+            if spec.dtype != "int8":
+                self._refuse(
+                    artifact,
+                    f"the model's {side} is not int8",
+                    f"{spec.dtype} {side}, {artifact.precision} weights",
+                    f"int8 {side} with scale and zero point",
+                    _TO_INT8,
+                )
+            if not spec.quantized:
+                self._refuse(
+                    artifact,
+                    f"the model's {side} is int8 without quantization",
+                    f"tensor {spec.name} without scale and zero point",
+                    "a scale and a zero point: without them no real number can be fed or read",
+                    _TO_INT8,
+                )
+        if artifact.precision != "int8":
+            self._refuse(artifact, "the model's weights are not int8", artifact.precision, "int8", _TO_INT8)
+
+    def _check_fp32(self, artifact: Artifact) -> None:
+        for side, spec in (("input", artifact.input), ("output", artifact.output)):
+            if spec.dtype != "float32":
+                self._refuse(
+                    artifact, f"the model's {side} is not float32", f"{spec.dtype} {side}", f"float32 {side}", _TO_FP32
+                )
+        if artifact.precision != "fp32":
+            self._refuse(artifact, "the model's weights are not float32", artifact.precision, "fp32", _TO_FP32)
+
+    def _refuse(self, artifact: Artifact, what: str, found: str, expected: str, fix: str | None = None) -> None:
+        raise ArtifactUnsupported(
+            what,
+            where=f"{artifact.path}, for {self.name}",
+            found=found,
+            expected=expected,
+            fix=fix or "tinyedge targets lists which target runs which format",
+        )

@@ -1,0 +1,186 @@
+"""``tinyedge export``: a trained checkpoint or a Keras model to an artifact."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tinyedge.artifact import FAMILY_CONVENTION, Artifact, InputConvention, sidecar_path
+from tinyedge.cli.options import DataDirOption, DataOption, Format, FormatOption, print_json, stderr
+from tinyedge.errors import TargetUnavailable, UsageError
+from tinyedge.registry import EXPORTERS, lookup
+
+if TYPE_CHECKING:
+    from tinyedge.exporters.representative import Representative
+    from tinyedge.exporters.source import Source
+
+
+def export(
+    to: Annotated[str, typer.Option("--to", help=f"The exporter: {', '.join(EXPORTERS)}.")],
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A checkpoint of tinyedge train (.safetensors).", show_default=False)
+    ] = None,
+    keras: Annotated[
+        Path | None,
+        typer.Option("--from", help="A Keras file or a SavedModel folder instead (tf-int8).", show_default=False),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The file to write [default: beside the source, named after the exporter].", show_default=False
+        ),
+    ] = None,
+    representative: Annotated[
+        int | None,
+        typer.Option(min=1, help="Training images that decide the int8 ranges [default: 1000].", show_default=False),
+    ] = None,
+    representative_seed: Annotated[int, typer.Option(min=0, help="Which of the training images.")] = 0,
+    calibration: Annotated[
+        str | None,
+        typer.Option(help="minmax, minmax-full or moving-average [default: minmax].", show_default=False),
+    ] = None,
+    batch: Annotated[str, typer.Option(help="1, or dynamic (onnx-fp32).")] = "1",
+    normalize: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MEAN,STD",
+            help="With --from: how a pixel becomes the model's input, in pixel units [default: 128,128].",
+            show_default=False,
+        ),
+    ] = None,
+    data: DataOption = "auto",
+    data_dir: DataDirOption = None,
+    format: FormatOption = Format.TEXT,
+) -> None:
+    """Export a trained model to ONNX or TFLite, check the file, and write its side-car.
+
+    \b
+    Examples:
+      tinyedge export --checkpoint runs/shapes/scalecnn-c6-seed0.safetensors --to tflite-int8 --data shapes
+      tinyedge export --checkpoint c6.safetensors --to onnx-fp32 --batch dynamic --out c6.onnx
+      tinyedge export --from model.keras --normalize 0,1 --to tf-int8 --data photos/ --out model.tflite
+    """
+    exporter = lookup(EXPORTERS, "exporter", to)()
+    missing = exporter.available()
+    if not missing.ok:
+        raise TargetUnavailable(
+            f"{to} cannot export here", found=f"not installed: {', '.join(missing.missing)}", fix=missing.fix
+        )
+    from tinyedge.exporters.base import Options
+
+    origin = checkpoint or keras
+    if origin is None or (checkpoint is not None and keras is not None):
+        raise UsageError(
+            "one model to export is needed",
+            found="both --checkpoint and --from" if origin else "neither --checkpoint nor --from",
+            expected="one of the two",
+            fix="tinyedge train writes a checkpoint",
+        )
+    console = stderr()
+    source = _source(checkpoint, keras, normalize)
+    images: Representative | None = None
+    if exporter.quantized:
+        images = _representative(source, representative, representative_seed, data, data_dir)
+        console.print(
+            f"{source.model}: {images.origin['count']} representative training images of {images.origin['data']}, "
+            f"seed {representative_seed}"
+        )
+    elif representative is not None:
+        raise UsageError(f"{to} does not quantize", where="--representative", found=representative, expected="nothing")
+    destination = out or origin.with_name(f"{origin.stem}-{to}{exporter.suffix}")
+    console.print(f"{source.model}: exporting to {to}")
+    artifact = exporter.export(
+        source, destination, representative=images, options=Options(batch=batch, calibration=calibration)
+    )
+    if format is Format.JSON:
+        print_json(_facts(artifact))
+    else:
+        _print(artifact)
+
+
+def _source(checkpoint: Path | None, keras: Path | None, normalize: str | None) -> Source:
+    from tinyedge.exporters.source import KerasSource, from_checkpoint
+
+    if checkpoint is not None:
+        if normalize is not None:
+            raise UsageError(
+                "a checkpoint fixes how a pixel becomes the input",
+                where="--normalize",
+                found=normalize,
+                expected="nothing",
+            )
+        return from_checkpoint(checkpoint)
+    assert keras is not None  # the caller checked
+    source = KerasSource(keras.stem, keras)
+    return source if normalize is None else replace(source, convention=_convention(normalize))
+
+
+def _convention(text: str) -> InputConvention:
+    try:
+        mean, std = (float(part) for part in text.split(","))
+        if not (std > 0 and abs(mean) < float("inf") and std < float("inf")):
+            raise ValueError(text)
+    except ValueError as error:
+        raise UsageError(
+            "not a normalization",
+            where="--normalize",
+            found=text,
+            expected="MEAN,STD, e.g. 128,128 for (pixel - 128)/128",
+        ) from error
+    return replace(FAMILY_CONVENTION, mean=(mean,), std=(std,))
+
+
+def _representative(source: Source, count: int | None, seed: int, data: str, data_dir: Path | None) -> Representative:
+    from tinyedge.data import load_dataset
+    from tinyedge.exporters.representative import DEFAULT_COUNT, draw_representative
+
+    trained_on = source.training.get("data")
+    name = trained_on if data == "auto" and trained_on is not None else data
+    dataset = load_dataset(name, "train", data_dir=data_dir)
+    return draw_representative(dataset, count=DEFAULT_COUNT if count is None else count, seed=seed)
+
+
+def _facts(artifact: Artifact) -> dict[str, Any]:
+    return {
+        "artifact": str(artifact.path),
+        "sidecar": str(sidecar_path(artifact.path)),
+        "model": artifact.model,
+        "format": artifact.format,
+        "precision": artifact.precision,
+        "sha256": artifact.sha256,
+        "size_bytes": artifact.size_bytes,
+        "params": artifact.params,
+        "input": {
+            "shape": artifact.input.shape,
+            "scale": artifact.input.scale,
+            "zero_point": artifact.input.zero_point,
+        },
+        "output": {
+            "shape": artifact.output.shape,
+            "scale": artifact.output.scale,
+            "zero_point": artifact.output.zero_point,
+        },
+        "origin": artifact.origin,
+    }
+
+
+def _print(artifact: Artifact) -> None:
+    per_parameter = f", {artifact.size_bytes / artifact.params:.2f} bytes a parameter" if artifact.params else ""
+    typer.echo(
+        f"{artifact.path}: {artifact.model}, {artifact.format} {artifact.precision}, "
+        f"{artifact.size_bytes:,} bytes{per_parameter}, sha256 {artifact.sha256[:16]}"
+    )
+    verified = artifact.origin["verified"]
+    if "same_top1" in verified:
+        typer.echo(
+            f"on {verified['images']} representative images: top-1 as in float {verified['same_top1']:.1%}, "
+            f"largest logit saturated {verified['saturated_top1']:.1%}, tied {verified['tied_top1']:.1%}"
+        )
+    else:
+        typer.echo(
+            f"differs from the float module by {verified['largest_difference']:.1e} of the largest output "
+            f"on {verified['images']} images"
+        )

@@ -1,0 +1,124 @@
+"""numpy archives: ``x`` uint8 ``(N, H, W, C)``, ``y`` integers, optionally ``class_names``. Never unpickled."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyedge.data.dataset import Dataset
+from tinyedge.errors import CorruptImage, DataError, DatasetNotFound, ImageSizeMismatch, LabelOutOfRange
+
+
+def read_npz(path: Path, split: str, *, name: str | None = None) -> Dataset:
+    """Read an ``.npz`` file as the split that the caller says it is.
+
+    The dataset's name is the file's stem unless ``name`` says otherwise. Without ``class_names`` the classes are ``0 .. max(y)``, named by their number.
+
+    Raises:
+        DatasetNotFound: where there is no such file.
+        CorruptImage: where it is truncated or no archive.
+        ImageSizeMismatch: where ``x`` is not uint8 NHWC.
+        LabelOutOfRange: where ``y`` is not one class index an image.
+        DataError: where a key is missing or holds Python objects.
+    """
+    arrays = _arrays(path)
+    x, y = _images(arrays["x"], path), _labels(arrays["y"], len(arrays["x"]), path)
+    names = _names(arrays.get("class_names"), y, path)
+    return Dataset(name or path.stem, split, x, y, names, source=f"{path.name} (npz)")
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    if not path.is_file():
+        raise DatasetNotFound("there is no such file", where=path, fix="check the path")
+    try:
+        # Opened here: numpy leaves its own handle open where the archive is damaged.
+        with path.open("rb") as stream:
+            stored = np.load(stream, allow_pickle=False)
+            if not isinstance(stored, np.lib.npyio.NpzFile):
+                raise zipfile.BadZipFile("a single array, not an archive")
+            keys = list(stored.files)
+            missing = [key for key in ("x", "y") if key not in keys]
+            if missing:
+                raise DataError(
+                    f"the archive has no {' and no '.join(missing)}",
+                    where=path,
+                    found=", ".join(keys) or "no arrays",
+                    expected="x (uint8 NHWC), y (integers) and, if wanted, class_names",
+                    fix="np.savez_compressed(path, x=images, y=labels)",
+                )
+            return {key: stored[key] for key in ("x", "y", "class_names") if key in keys}
+    except ValueError as error:
+        if "pickle" in str(error):
+            raise DataError(
+                "the archive holds Python objects, which are never unpickled",
+                where=path,
+                found=error,
+                expected="plain arrays",
+                fix="save class_names as np.array(names, dtype=str)",
+            ) from error
+        raise _truncated(path, error) from error
+    except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        raise _truncated(path, error) from error
+
+
+def _truncated(path: Path, error: Exception) -> CorruptImage:
+    return CorruptImage(
+        "the archive is truncated or no npz file",
+        where=path,
+        found=f"{error} ({path.stat().st_size:,} bytes)",
+        expected="what np.savez or np.savez_compressed writes",
+        fix="copy the file again from its source",
+    )
+
+
+def _images(x: NDArray[Any], path: Path) -> NDArray[np.uint8]:
+    fix = None
+    if x.dtype != np.uint8:
+        fix = "store the pixels as they come from the camera, 0 to 255: the model's convention normalizes them"
+    elif x.ndim == 3:
+        fix = "grey images need a channel: x[..., None]"
+    elif x.ndim == 4 and x.shape[3] not in (1, 3) and x.shape[1] in (1, 3):
+        fix = "the channels come last: x.transpose(0, 2, 3, 1)"
+    if x.dtype != np.uint8 or x.ndim != 4 or x.shape[3] not in (1, 3):
+        raise ImageSizeMismatch(
+            "x is not an array of images",
+            where=path,
+            found=f"{x.dtype} {x.shape}",
+            expected="uint8 (N, H, W, 1 or 3)",
+            fix=fix,
+        )
+    return x
+
+
+def _labels(y: NDArray[Any], count: int, path: Path) -> NDArray[np.int64]:
+    if y.dtype.kind not in "iu":
+        raise LabelOutOfRange("y is not integers", where=path, found=y.dtype, expected="class indices, e.g. int64")
+    if y.shape != (count,):
+        raise LabelOutOfRange(
+            "x and y do not pair",
+            where=path,
+            found=f"{count} images, y of shape {y.shape}",
+            expected=f"({count},)",
+            fix="y.reshape(-1)" if y.shape == (count, 1) else None,
+        )
+    if count and (int(y.min()) < 0 or int(y.max()) > 2**31):
+        raise LabelOutOfRange("a label is not a class index", where=path, found=f"{y.min()} to {y.max()}", expected="0 to K-1")
+    return y.astype(np.int64)
+
+
+def _names(stored: NDArray[Any] | None, y: NDArray[np.int64], path: Path) -> tuple[str, ...]:
+    if stored is None:
+        return tuple(str(k) for k in range(int(y.max()) + 1)) if len(y) else ("0",)
+    if stored.ndim != 1 or stored.dtype.kind not in "US":
+        raise DataError(
+            "class_names is not a list of names", where=path, found=f"{stored.dtype} {stored.shape}", expected="str (K,)"
+        )
+    names = tuple(name.decode() if isinstance(name, bytes) else str(name) for name in stored.tolist())
+    if len(set(names)) < len(names):
+        raise DataError("class_names repeat", where=path, found=f"{len(names)} names", expected="unique names")
+    return names

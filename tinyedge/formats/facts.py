@@ -1,0 +1,131 @@
+"""The type that every reader returns, and the checks that all of them share."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tinyedge.artifact import InputConvention, TensorSpec
+from tinyedge.errors import ArtifactUnsupported
+
+CHANNELS = (1, 3)
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a model file says of itself.
+
+    Args:
+        format: ``tflite``, ``onnx`` or ``checkpoint``.
+        precision: ``fp32`` or ``int8``, by the weights.
+        params: elements of the file's weights and biases, or the trainable parameters where the file says so.
+        input: what goes in, ``(batch, H, W, C)`` or ``(batch, C, H, W)``.
+        output: what comes out, ``(batch, K)``; dimensions of 1 between the two are dropped.
+        output_kind: ``logits`` or ``probabilities``, by the graph's last operator.
+        model: the name that the file gives the model, or ``None``.
+        convention: how a pixel becomes the input, where the format fixes it (checkpoints), else ``None``.
+        origin: what the file records of how it came about.
+    """
+
+    format: str
+    precision: str
+    params: int | None
+    input: TensorSpec
+    output: TensorSpec
+    output_kind: str
+    model: str | None = None
+    convention: InputConvention | None = None
+    origin: dict[str, Any] = field(default_factory=dict)
+
+
+def image_layout(shape: tuple[int, ...], path: Path) -> str:
+    """``NHWC`` or ``NCHW``, by which dimension counts 1 or 3 channels.
+
+    Raises:
+        ArtifactUnsupported: where the input is not one image batch of fixed size, or either layout could be meant.
+    """
+    last, first = len(shape) == 4 and shape[3] in CHANNELS, len(shape) == 4 and shape[1] in CHANNELS
+    if not (last or first) or any(size < 1 for size in shape[1:]):
+        raise ArtifactUnsupported(
+            "the model's input is not an image",
+            where=path,
+            found=f"shape {shape}",
+            expected="(batch, H, W, C) or (batch, C, H, W) of fixed size, with 1 or 3 channels",
+        )
+    if last and first:
+        raise ArtifactUnsupported(
+            "the input's layout is ambiguous",
+            where=path,
+            found=f"shape {shape}",
+            expected="one channel dimension of 1 or 3",
+            fix="export the model with a larger image size",
+        )
+    return "NHWC" if last else "NCHW"
+
+
+def class_shape(shape: tuple[int, ...], path: Path) -> tuple[int, int]:
+    """``(batch, K)`` from ``(batch, K)``, ``(batch, 1, 1, K)`` or ``(batch, K, 1, 1)``.
+
+    Raises:
+        ArtifactUnsupported: where the output is something else, such as a feature map.
+    """
+    wide = [size for size in shape[1:] if size != 1]
+    if len(shape) < 2 or len(wide) > 1 or any(size < 1 for size in wide):
+        raise ArtifactUnsupported(
+            "the model's output is not a score a class",
+            where=path,
+            found=f"shape {shape}",
+            expected="(batch, classes)",
+            fix="export the whole classifier, with its head",
+        )
+    classes = wide[0] if wide else 1
+    if classes < 2:
+        raise ArtifactUnsupported(
+            "the model has a single output", where=path, found=f"shape {shape}", expected="at least 2 classes"
+        )
+    return shape[0], classes
+
+
+def single_precision(dtypes: dict[str, str], path: Path) -> str:
+    """``fp32`` or ``int8`` from the dtypes of the weights, by the operator or tensor that they belong to.
+
+    Raises:
+        ArtifactUnsupported: where they are mixed, of another type, or there are none.
+    """
+    found = set(dtypes.values())
+    if found == {"float32"}:
+        return "fp32"
+    if found == {"int8"}:
+        return "int8"
+    if not found:
+        raise ArtifactUnsupported(
+            "the model has no weights", where=path, found="no constant of a convolution or a fully connected layer"
+        )
+    example = {dtype: name for name, dtype in dtypes.items()}
+    listed = ", ".join(f"{dtype} ({list(dtypes.values()).count(dtype)}, e.g. {example[dtype]})" for dtype in sorted(found))
+    raise ArtifactUnsupported(
+        "the weights are not all of one supported type",
+        where=path,
+        found=listed,
+        expected="all float32, or all int8",
+        fix="export it again: a layer that a quantizer skipped stays float and is slow or impossible on the device",
+    )
+
+
+def checked_quantization(scale: float, zero_point: int, dtype: str, tensor: str, path: Path) -> tuple[float, int]:
+    """The pair as it is, where it can be one.
+
+    Raises:
+        ArtifactUnsupported: for a scale that is not positive and finite, or a zero point outside the type.
+    """
+    low, high = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}.get(dtype, (-(2**31), 2**31 - 1))
+    if not (math.isfinite(scale) and scale > 0) or not low <= zero_point <= high:
+        raise ArtifactUnsupported(
+            "a tensor's quantization is impossible",
+            where=f"{path}, tensor {tensor}",
+            found=f"scale {scale}, zero point {zero_point}",
+            expected=f"a positive scale, a zero point from {low} to {high}",
+        )
+    return scale, zero_point

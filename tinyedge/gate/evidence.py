@@ -1,0 +1,47 @@
+"""Gate: is there anything to judge by? Every other gate can be passed vacuously; this one, always on, is why not."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinyedge.gate.result import Case, GateResult, Status
+from tinyedge.stats.proportion import share_interval
+
+NAME, TITLE = "evidence", "Evidence"
+
+
+def judge_evidence(case: Case) -> GateResult:
+    """PASS where enough different images were seen by a reference that knows something and is not the deployed model."""
+    n = len(case.reference)
+    status, detail, needed = _find(case)
+    return GateResult(NAME, TITLE, status, float(n), "images", None, float(case.min_images), detail, needed)
+
+
+def _find(case: Case) -> tuple[Status, str, int | None]:
+    reference, deployed, n = case.reference, case.deployed, len(case.reference)
+    counts = reference.class_counts
+    right = int(reference.correct.sum())
+    guessing = float(counts.max() / n)
+    if n < case.min_images:
+        return Status.INCONCLUSIVE, f"{n:,} images are too few to conclude anything from.", case.min_images
+    if (counts > 0).sum() < 2:
+        only = reference.class_names[int(reference.labels[0])]
+        return Status.INCONCLUSIVE, f"All {n:,} images are of one class, {only!r}: nothing can be confused.", None
+    if share_interval(right, n, tail=case.tail)[0] <= guessing:
+        return (
+            Status.INCONCLUSIVE,
+            f"The reference is right on {right / n:.2%}, not clearly above the {guessing:.2%} of always naming the most "
+            "frequent class: preserving that shows nothing. Check preprocessing and label order.",
+            None,
+        )
+    if (deployed.predicted == deployed.predicted[0]).all():
+        name = deployed.class_names[int(deployed.predicted[0])]
+        return Status.FAIL, f"The deployed model names {name!r} for all {n:,} images: its output is constant.", None
+    if np.array_equal(reference.probabilities, deployed.probabilities):
+        return (
+            Status.INCONCLUSIVE,
+            "Reference and deployed outputs are equal bit for bit on every image: a model was compared with itself.",
+            None,
+        )
+    seen = int((counts > 0).sum())
+    return Status.PASS, f"{n:,} images of {seen} classes; the reference is right on {right / n:.2%}.", None

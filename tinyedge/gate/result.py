@@ -1,0 +1,154 @@
+"""What gates are given and what they give back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from tinyedge import errors
+from tinyedge.metrics.outcome import Outcome
+
+
+class Status(StrEnum):
+    """What a gate, or a whole verdict, comes to."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    INCONCLUSIVE = "INCONCLUSIVE"
+
+
+EXIT_CODES = {
+    Status.PASS: errors.PASS,
+    Status.FAIL: errors.GATE_FAILED,
+    Status.INCONCLUSIVE: errors.INCONCLUSIVE,
+}
+
+
+@dataclass(frozen=True)
+class Parity:
+    """The run's kernels against TensorFlow Lite Micro on a sample of the same images.
+
+    Args:
+        compared: images run on both.
+        argmax_flips: of those, images whose predicted class differs.
+    """
+
+    compared: int
+    argmax_flips: int
+
+
+@dataclass(frozen=True)
+class Case:
+    """What every gate looks at.
+
+    Args:
+        reference: the float model.
+        deployed: the deployed artifact, on the same images in the same order.
+        parity: against TensorFlow Lite Micro, where the target is a microcontroller's.
+        confidence: of each one-sided bound, e.g. 0.95.
+        min_images: below which nothing is concluded.
+    """
+
+    reference: Outcome
+    deployed: Outcome
+    parity: Parity | None
+    confidence: float
+    min_images: int
+
+    @property
+    def tail(self) -> float:
+        """The probability with which a one-sided bound may miss."""
+        return 1 - self.confidence
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """What one gate found; ``figure``, ``interval`` and ``limit`` are in ``unit``.
+
+    Args:
+        name: the gate's, and its section's in a policy.
+        title: what a reader sees.
+        status: PASS, FAIL or INCONCLUSIVE.
+        figure: the point estimate.
+        unit: ``pp``, ``%`` or ``images``.
+        interval: one-sided bounds of the true figure, below and above, or ``None``.
+        limit: the policy's.
+        detail: one sentence for a person.
+        images_needed: where inconclusive, about how many images in all would settle it (with a probability of 80 %, if
+            the true figure is the one measured); ``None`` where the figure lies too near the limit for any number.
+        warning: something that does not fail the gate but should be looked at.
+        classes: names of the classes that the gate speaks of, the worst first.
+    """
+
+    name: str
+    title: str
+    status: Status
+    figure: float
+    unit: str
+    interval: tuple[float, float] | None
+    limit: float
+    detail: str
+    images_needed: int | None = None
+    warning: str | None = None
+    classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A gate that was not judged, and why: reports print these, so that silence is never taken for a pass."""
+
+    name: str
+    title: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All gates together.
+
+    Args:
+        gates: in the order of the catalogue; the first, ``evidence``, says whether there is anything to judge by.
+        skipped: gates that are off or do not apply.
+        policy_name: of the policy judged by.
+        policy_digest: of its settings.
+        confidence: of each one-sided bound.
+    """
+
+    gates: tuple[GateResult, ...]
+    skipped: tuple[Skipped, ...] = field(default=())
+    policy_name: str = ""
+    policy_digest: str = ""
+    confidence: float = 0.95
+
+    @property
+    def status(self) -> Status:
+        """FAIL if any gate fails, else INCONCLUSIVE if any is or if none judged the model, else PASS."""
+        found = {gate.status for gate in self.gates}
+        if Status.FAIL in found:
+            return Status.FAIL
+        if Status.INCONCLUSIVE in found or len(self.gates) < 2:
+            return Status.INCONCLUSIVE
+        return Status.PASS
+
+    @property
+    def exit_code(self) -> int:
+        """0, 1 or 3."""
+        return EXIT_CODES[self.status]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Of all gates."""
+        return tuple(gate.warning for gate in self.gates if gate.warning)
+
+
+def settle(interval: tuple[float, float], limit: float) -> Status:
+    """Which side of an upper limit a figure is shown to be on: PASS, FAIL, or neither."""
+    low, high = interval
+    if high <= limit:
+        return Status.PASS
+    return Status.FAIL if low > limit else Status.INCONCLUSIVE
+
+
+def more_than(images: int, needed: int | None) -> int | None:
+    """The approximate ``needed``, at least one image more than the ``images`` that just did not settle it."""
+    return None if needed is None else max(needed, images + 1)
