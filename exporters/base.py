@@ -49,19 +49,30 @@ class Options:
 
 @dataclass(frozen=True)
 class Availability:
-    """Whether an exporter can run here; if not, which packages are missing and the command that installs them."""
+    """Whether an exporter can run here; if not, what is missing and the command that installs it."""
 
-    missing: tuple[str, ...] = ()
+    missing: str | None = None
+    install: str | None = None
 
     @property
     def ok(self) -> bool:
         """Nothing is missing."""
-        return not self.missing
+        return self.missing is None
+
+
+@dataclass(frozen=True)
+class Job:
+    """What ``export`` was asked for, once it is known to be of the right kinds; ``images`` only for quantizing."""
+
+    source: Any
+    options: Options
+    representative: Representative | None
 
     @property
-    def fix(self) -> str | None:
-        """The command, where something is missing."""
-        return None if self.ok else INSTALL
+    def images(self) -> NDArray[np.uint8]:
+        """The representative images, uint8 ``(N, H, W, C)``."""
+        assert self.representative is not None  # quantizing exporters are not reached without
+        return self.representative.images
 
 
 @dataclass(frozen=True)
@@ -103,7 +114,8 @@ class Exporter(ABC):
     @classmethod
     def available(cls) -> Availability:
         """What is missing here, looked up without importing any of it."""
-        return Availability(tuple(dist for module, dist in cls.requires.items() if find_spec(module) is None))
+        missing = [distribution for module, distribution in cls.requires.items() if find_spec(module) is None]
+        return Availability(", ".join(missing), INSTALL) if missing else Availability()
 
     @classmethod
     def require(cls) -> None:
@@ -114,9 +126,7 @@ class Exporter(ABC):
         """
         here = cls.available()
         if not here.ok:
-            raise TargetUnavailable(
-                f"{cls.name} cannot export here", found=f"not installed: {', '.join(here.missing)}", fix=here.fix
-            )
+            raise TargetUnavailable(f"{cls.name} cannot export here", found=f"without {here.missing}", fix=here.install)
 
     def export(
         self,
@@ -141,15 +151,16 @@ class Exporter(ABC):
             ExportError: where the conversion fails, or the file does not hold what it should.
         """
         self._check(source, destination, representative, options)
+        job = Job(source, options, representative)
         where = f"{self.name}, {source.model}"
         with quiet("the converter failed", where=where):
-            converted = self._convert(source, representative, options)
+            converted = self._convert(job)
         try:
             with replacing(destination) as temporary:
                 temporary.write_bytes(converted.content)
                 with quiet("the exported file cannot be checked", where=where):
-                    facts = self._verify(temporary, converted, source, options)
-                artifact = self._describe(temporary, destination, source, representative, options, facts)
+                    facts = self._verify(temporary, converted, job)
+                artifact = self._describe(temporary, destination, job, facts)
             self._write_sidecar(artifact)
         except OSError as error:
             raise ExportError(
@@ -162,11 +173,11 @@ class Exporter(ABC):
         return load_artifact(destination)
 
     @abstractmethod
-    def _convert(self, source: Any, representative: Representative | None, options: Options) -> Conversion:
+    def _convert(self, job: Job) -> Conversion:
         """Convert; whatever it prints is held back."""
 
     @abstractmethod
-    def _verify(self, path: Path, converted: Conversion, source: Any, options: Options) -> dict[str, Any]:
+    def _verify(self, path: Path, converted: Conversion, job: Job) -> dict[str, Any]:
         """Check the written file; returns what was measured, for the artifact's origin.
 
         Raises:
@@ -209,25 +220,19 @@ class Exporter(ABC):
         """The calibration that is used."""
         return options.calibration or (self.calibrations[0] if self.calibrations else None)
 
-    def _describe(
-        self,
-        temporary: Path,
-        destination: Path,
-        source: Source,
-        representative: Representative | None,
-        options: Options,
-        measured: dict[str, Any],
-    ) -> Artifact:
+    def _describe(self, temporary: Path, destination: Path, job: Job, measured: dict[str, Any]) -> Artifact:
+        source: Source = job.source
+        calibration = self.calibration(job.options)
         facts = read_model(temporary)
         origin: dict[str, Any] = {
             "training": source.training,
             "exporter": self.name,
             "versions": {dist: package_version(dist) for dist in self.requires.values()},
-            "options": {**asdict(options), "calibration": self.calibration(options)},
+            "options": {**asdict(job.options), "calibration": calibration},
             "verified": measured,
         }
-        if representative is not None:
-            origin["representative"] = {**representative.origin, "calibration": self.calibration(options)}
+        if job.representative is not None:
+            origin["representative"] = {**job.representative.origin, "calibration": calibration}
         return Artifact(
             path=destination,
             format=facts.format,

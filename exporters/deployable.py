@@ -28,7 +28,7 @@ def deployable(module: nn.Module, example: Any) -> nn.Module:
 
     try:
         traced = fx.symbolic_trace(module)
-    except Exception:  # whatever the tracer meets: the module is then converted as it is
+    except Exception:  # noqa: BLE001  # whatever the tracer meets: the module is then converted as it is
         return module
     ShapeProp(traced).propagate(example)
     for node in list(traced.graph.nodes):

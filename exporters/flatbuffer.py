@@ -73,7 +73,7 @@ class _Aligned(schema.BufferT):  # type: ignore[misc]  # generated code without 
         super().__init__()
         self.data = data
 
-    def Pack(self, builder: Any) -> int:  # the generated code's name
+    def Pack(self, builder: Any) -> int:  # noqa: N802  # overrides the generated code's
         held = b"" if self.data is None else np.asarray(self.data, np.uint8).tobytes()
         vector = None
         if held:

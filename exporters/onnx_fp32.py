@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 
 from tinyedge.errors import ExportError
-from tinyedge.exporters.base import Conversion, Exporter, Options
+from tinyedge.exporters.base import Conversion, Exporter, Job
 from tinyedge.exporters.expectations import check_close, check_images
-from tinyedge.exporters.representative import Representative
 from tinyedge.exporters.source import TorchSource
 
 OPSET = 17
@@ -30,10 +29,11 @@ class OnnxFp32(Exporter):
     requires = {"torch": "torch", "onnx": "onnx", "onnxruntime": "onnxruntime"}  # noqa: RUF012  # never changed
     batches = ("1", "dynamic")
 
-    def _convert(self, source: TorchSource, representative: Representative | None, options: Options) -> Conversion:
+    def _convert(self, job: Job) -> Conversion:
+        source: TorchSource = job.source
         import torch
 
-        dynamic = {"image": {0: "batch"}, "scores": {0: "batch"}} if options.batch == "dynamic" else None
+        dynamic = {"image": {0: "batch"}, "scores": {0: "batch"}} if job.options.batch == "dynamic" else None
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.onnx"
             torch.onnx.export(
@@ -50,7 +50,8 @@ class OnnxFp32(Exporter):
         images = check_images(source.image_shape)
         return Conversion(content, images, source.outputs(images))
 
-    def _verify(self, path: Path, converted: Conversion, source: TorchSource, options: Options) -> dict[str, Any]:
+    def _verify(self, path: Path, converted: Conversion, job: Job) -> dict[str, Any]:
+        source: TorchSource = job.source
         import onnx
         import onnxruntime
 
@@ -62,7 +63,7 @@ class OnnxFp32(Exporter):
             raise ExportError("the exported file has another opset", where=where, found=opset, expected=OPSET)
         real = np.ascontiguousarray(source.convention.apply(converted.images).transpose(0, 3, 1, 2))
         session = onnxruntime.InferenceSession(converted.content, providers=["CPUExecutionProvider"])
-        step = len(real) if options.batch == "dynamic" else 1
+        step = len(real) if job.options.batch == "dynamic" else 1
         found = np.concatenate([session.run(None, {"image": real[i : i + step]})[0] for i in range(0, len(real), step)])
         difference = check_close(converted.expected, found, where=where)
         return {"largest_difference": difference, "images": len(real), "opset": OPSET}

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.errors import ClassCountMismatch, ExportError, ImageSizeMismatch
-from tinyedge.exporters.base import Conversion, Exporter, Options
+from tinyedge.exporters.base import Conversion, Exporter, Job
 from tinyedge.exporters.expectations import NOT_ON_MICROCONTROLLERS, check_close, check_int8
 from tinyedge.exporters.flatbuffer import for_microcontrollers
 from tinyedge.exporters.keras_copy import keras_copy
-from tinyedge.exporters.representative import Representative
 from tinyedge.exporters.running import compared, run_tflite
 from tinyedge.exporters.source import KerasSource, TorchSource
 from tinyedge.formats import read_model
@@ -32,29 +31,26 @@ class TfInt8(Exporter):
     quantized = True
     calibrations = ("minmax",)
 
-    def _convert(
-        self, source: KerasSource | TorchSource, representative: Representative | None, options: Options
-    ) -> Conversion:
-        assert representative is not None  # checked by the caller
-        images = representative.images
+    def _convert(self, job: Job) -> Conversion:
+        source: KerasSource | TorchSource = job.source
+        images = job.images
         frozen = _frozen(source, images.shape[1:])
         real = source.convention.apply(images)
         outputs = _outputs(frozen, real[:_COMPARED], source)
         if isinstance(source, TorchSource):
             expected = source.outputs(images[:_COMPARED])
             check_close(expected, outputs, where=f"the Keras copy of {source.model}")
-        elif outputs.shape[1] != representative.num_classes:
+        elif job.representative is not None and outputs.shape[1] != job.representative.num_classes:
             raise ClassCountMismatch(
                 "the representative images are of a dataset with other classes",
                 where=source.model,
-                found=f"{representative.num_classes} classes",
+                found=f"{job.representative.num_classes} classes",
                 expected=f"{outputs.shape[1]}, the model's",
             )
         return Conversion(for_microcontrollers(_converted(frozen, real)), images[:_COMPARED], outputs)
 
-    def _verify(
-        self, path: Path, converted: Conversion, source: KerasSource | TorchSource, options: Options
-    ) -> dict[str, Any]:
+    def _verify(self, path: Path, converted: Conversion, job: Job) -> dict[str, Any]:
+        source: KerasSource | TorchSource = job.source
         facts, where = read_model(path), f"{self.name}, {source.model}"
         family = isinstance(source, TorchSource) and source.family_member
         forbid = NOT_ON_MICROCONTROLLERS if family else ()

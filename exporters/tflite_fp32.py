@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tinyedge.exporters.base import Conversion, Exporter, Options
+from tinyedge.exporters.base import Conversion, Exporter, Job
 from tinyedge.exporters.expectations import NOT_ON_MICROCONTROLLERS, check_close, check_images, check_operators
-from tinyedge.exporters.representative import Representative
 from tinyedge.exporters.running import run_tflite
 from tinyedge.exporters.source import TorchSource
 from tinyedge.exporters.torch_tflite import REQUIRES, float_tflite
@@ -22,11 +21,13 @@ class TfliteFp32(Exporter):
     suffix = ".tflite"
     requires = REQUIRES
 
-    def _convert(self, source: TorchSource, representative: Representative | None, options: Options) -> Conversion:
+    def _convert(self, job: Job) -> Conversion:
+        source: TorchSource = job.source
         images = check_images(source.image_shape)
         return Conversion(float_tflite(source), images, source.outputs(images))
 
-    def _verify(self, path: Path, converted: Conversion, source: TorchSource, options: Options) -> dict[str, Any]:
+    def _verify(self, path: Path, converted: Conversion, job: Job) -> dict[str, Any]:
+        source: TorchSource = job.source
         where = f"{self.name}, {source.model}"
         if source.family_member:
             check_operators(read_graph(path), NOT_ON_MICROCONTROLLERS, where)

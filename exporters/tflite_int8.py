@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.errors import ExportError
-from tinyedge.exporters.base import Conversion, Exporter, Options
+from tinyedge.exporters.base import Conversion, Exporter, Job
 from tinyedge.exporters.expectations import NOT_ON_MICROCONTROLLERS, check_close, check_int8
 from tinyedge.exporters.flatbuffer import for_microcontrollers
 from tinyedge.exporters.ranges import (
@@ -23,7 +23,6 @@ from tinyedge.exporters.ranges import (
     names_of_scores,
     set_range,
 )
-from tinyedge.exporters.representative import Representative
 from tinyedge.exporters.running import compared, run_tflite
 from tinyedge.exporters.source import TorchSource
 from tinyedge.exporters.torch_tflite import REQUIRES, float_tflite
@@ -49,9 +48,9 @@ class TfliteInt8(Exporter):
     quantized = True
     calibrations = ("minmax", "minmax-full", "moving-average")
 
-    def _convert(self, source: TorchSource, representative: Representative | None, options: Options) -> Conversion:
-        assert representative is not None  # checked by the caller
-        images, scheme = representative.images, self.calibration(options)
+    def _convert(self, job: Job) -> Conversion:
+        source: TorchSource = job.source
+        images, scheme = job.images, self.calibration(job.options)
         content = float_tflite(source)
         graph, outputs = _float_graph(content, source, images)
         ranges = _observed(content, source, images, moving_average=scheme == "moving-average")
@@ -63,9 +62,10 @@ class TfliteInt8(Exporter):
         rewritten = for_microcontrollers(_quantized(content, ranges))
         return Conversion(rewritten, images[:_COMPARED], outputs[:_COMPARED])
 
-    def _verify(self, path: Path, converted: Conversion, source: TorchSource, options: Options) -> dict[str, Any]:
+    def _verify(self, path: Path, converted: Conversion, job: Job) -> dict[str, Any]:
+        source: TorchSource = job.source
         facts, where = read_model(path), f"{self.name}, {source.model}"
-        if self.calibration(options) != "moving-average":  # which gets the input's range wrong too
+        if self.calibration(job.options) != "moving-average":  # which gets the input's range wrong too
             forbid = NOT_ON_MICROCONTROLLERS if source.family_member else ()
             check_int8(path, facts, convention=source.convention, forbid=forbid, where=where)
         stored = run_tflite(converted.content, facts, source.convention, converted.images)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.artifact import Artifact
 from tinyedge.errors import ArtifactCorrupt, TargetRefused, UsageError
 from tinyedge.formats.tflite import operators
 from tinyedge.targets import native_log
+from tinyedge.targets.arena import smallest, survives
 from tinyedge.targets.base import Requirement, Target
 
-_FIRST_ARENA, _LARGEST_ARENA = 1 << 20, 1 << 30
+_FIRST_ARENA, _LARGEST_ARENA, _SLACK = 1 << 20, 1 << 30, 1 << 16
 _TOO_SMALL = re.compile(r"missing: \d+|arena size is too small|failed to (?:allocate|resize)", re.IGNORECASE)
 _NO_OPERATOR = re.compile(r"Failed to get registration from op code (\w+)")
 _USED = re.compile(r"Arena allocation (total|head|tail) (\d+) bytes")
@@ -51,24 +53,26 @@ class TflmInt8(Target):
     def _open(self, artifact: Artifact, model: bytes) -> dict[str, Any]:
         self._artifact = artifact
         used = self._measure(model)
+        needed = smallest(lambda size: self._fits(model, size), 2 * used["total"] + _SLACK)
         if self._arena_bytes is not None:
-            interpreter, said = self._load(model, self._arena_bytes)
-            if interpreter is None:
+            if not self._fits(model, self._arena_bytes):
                 raise TargetRefused(
                     "the tensor arena is too small for this model",
-                    where=f"{artifact.path.name} in {self.name}",
-                    found=f"an arena of {self._arena_bytes:,} bytes: {native_log.last_lines(said, 1)}",
-                    expected=f"{used['total']:,} bytes (on this 64-bit machine; a 32-bit one needs a little less)",
+                    where=artifact.path,
+                    found=f"an arena of {self._arena_bytes:,} bytes",
+                    expected=f"{needed:,} bytes (on this 64-bit machine; a 32-bit one needs a little less)",
                     fix="give the firmware a larger arena, or take a narrower model: tinyedge family",
                 )
-            self._interpreter = interpreter
+            self._interpreter = self._load(model, self._arena_bytes)[0]
         return {
             "kernels": f"{self.kernels} ({len(operators(artifact.path))} operators)",
-            "arena_bytes": used["total"],
+            "arena_bytes": needed,
+            "arena_used_bytes": used["total"],
             "arena_head_bytes": used["head"],
             "arena_tail_bytes": used["tail"],
             "arena_limit_bytes": self._arena_bytes,
-            "arena_note": "the runtime's own count, with this machine's 8-byte pointers; head: activations",
+            "arena_note": "arena_bytes: the smallest that works, by trial, with this machine's 8-byte pointers; "
+            "used, head (activations) and tail: the runtime's own count once it is prepared",
         }
 
     def _run(self, inputs: NDArray[Any]) -> NDArray[Any]:
@@ -106,6 +110,19 @@ class TflmInt8(Target):
                 fix="report this: another release of tflite-micro may print it differently",
             )
         return used
+
+    def _fits(self, model: bytes, arena_bytes: int) -> bool:
+        """Whether the model is prepared and runs once in that arena."""
+
+        def trial() -> None:
+            interpreter, said = self._load(model, arena_bytes)
+            if interpreter is None:
+                raise MemoryError(said)
+            spec = self._artifact.input
+            interpreter.set_input(np.zeros((1, *spec.shape[1:]), spec.dtype), 0)
+            interpreter.invoke()
+
+        return survives(trial)
 
     def _load(self, model: bytes, arena_bytes: int) -> tuple[Any, str]:
         """An interpreter, or ``None`` where the arena is too small, and what the runtime printed.

@@ -51,3 +51,20 @@ def pytest_terminal_summary(terminalreporter):
 def pytest_sessionfinish(session):
     if _refused and session.exitstatus == 0:
         session.exitstatus = 1
+
+
+@pytest.fixture(scope="session")
+def zoo_entry():
+    """The shipped 50k member for the embedded data."""
+    from tinyedge.models.family import Member
+    from tinyedge.zoo import find
+
+    return find(Member("scalecnn", 6), "shapes")
+
+
+@pytest.fixture(scope="session")
+def shapes_test():
+    """The embedded test set."""
+    from tinyedge.data import load_dataset
+
+    return load_dataset("shapes", "test")

@@ -188,7 +188,7 @@ def test_a_download_is_kept_and_found_again(tmp_path, torchvision, monkeypatch, 
 
     def download(root, download):
         calls.append(root)
-        print("Downloading")
+        sys.stdout.write("Downloading")
         write_official(tiny_cifar100, cifar100.Path(root) / "cifar-100-python", monkeypatch)
 
     torchvision(download)

@@ -123,7 +123,9 @@ def test_a_file_cut_anywhere_never_gives_other_pixels(tmp_path, make, suffix):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".webp"])
-@pytest.mark.parametrize("content", [b"<html>404 not found</html>", b"\x89PNG\r\n\x1a\n" + bytes(60), b"RIFF\0\0\0\0WEBPVP8L"])
+@pytest.mark.parametrize(
+    "content", [b"<html>404 not found</html>", b"\x89PNG\r\n\x1a\n" + bytes(60), b"RIFF\0\0\0\0WEBPVP8L"]
+)
 def test_what_is_no_image_is_named(tmp_path, suffix, content):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / f"x{suffix}").write_bytes(content)

@@ -82,7 +82,7 @@ def test_two_splits_uneven_classes_and_file_order(tmp_path, monkeypatch, make):
     assert pack_splits(tmp_path / "p") == ("train", "test")
     assert same(read_pack(tmp_path / "p", "train"), train)
     assert same(read_pack(tmp_path / "p", "test"), test)
-    assert "p (grid pack)" == read_pack(tmp_path / "p", "test").source
+    assert read_pack(tmp_path / "p", "test").source == "p (grid pack)"
 
 
 def test_a_long_strip_fits_and_a_longer_one_is_refused(tmp_path):

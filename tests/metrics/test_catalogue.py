@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import doctest
-import importlib
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -120,9 +118,3 @@ def test_unpaired_outcomes_are_refused() -> None:
 @pytest.mark.parametrize("name", sorted(METRICS))
 def test_every_metric_is_documented(name: str) -> None:
     assert f"`{name}`" in DOCUMENTED.read_text(), f"docs/metrics.md does not mention `{name}`"
-
-
-@pytest.mark.parametrize("name", ["accuracy", "calibration", "error_sets", "numerics"])
-def test_doctests(name: str) -> None:
-    module = importlib.import_module(f"tinyedge.metrics.{name}")
-    assert doctest.testmod(module).failed == 0

@@ -10,12 +10,12 @@ from tinyedge.metrics import Outcome, check_pair, outcome_of
 from tinyedge.metrics.numerics import saturation_rate, tie_rate
 
 
-def make(outputs: object, labels: object, **changed: Any) -> Outcome:
-    stored = np.asarray(outputs)
+def make(stored_outputs: object, true_labels: object, **changed: Any) -> Outcome:
+    stored = np.asarray(stored_outputs)
     real = np.exp(stored.astype(np.float64) / 32)
     given: dict[str, Any] = {
         "outputs": stored,
-        "labels": np.asarray(labels, np.int64),
+        "labels": np.asarray(true_labels, np.int64),
         "probabilities": real / real.sum(axis=1, keepdims=True),
         "class_names": tuple("abcdefgh"[: stored.shape[1]]),
     }

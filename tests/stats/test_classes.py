@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import doctest
 import time
 from itertools import product
 
@@ -12,7 +11,6 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from tinyedge.stats import classes
 from tinyedge.stats.classes import class_drops, holm
 
 
@@ -118,7 +116,3 @@ def test_it_is_fast() -> None:
     start = time.process_time()
     class_drops(labels, reference=a, deployed=b, num_classes=100)
     assert time.process_time() - start < 0.2
-
-
-def test_doctests() -> None:
-    assert doctest.testmod(classes).failed == 0

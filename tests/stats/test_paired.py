@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import doctest
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +8,6 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import binomtest, norm
 
 from tinyedge.errors import UsageError
-from tinyedge.stats import paired
 from tinyedge.stats.paired import mcnemar_exact, noninferiority_p, tango_interval, tango_score
 
 counts = st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(0, 200)).filter(lambda c: sum(c) > 0)
@@ -106,7 +103,3 @@ def test_mcnemar_published() -> None:
 def test_impossible_counts_are_refused(bad: tuple[int, int, int]) -> None:
     with pytest.raises(UsageError, match="not counts of paired outcomes"):
         tango_interval(*bad)
-
-
-def test_doctests() -> None:
-    assert doctest.testmod(paired).failed == 0

@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import doctest
-
 import numpy as np
 import pytest
 
-from tinyedge.stats import power
 from tinyedge.stats.paired import noninferiority_p
 from tinyedge.stats.power import images_for_drop, images_for_mean, images_for_share
 from tinyedge.stats.proportion import share_interval
@@ -38,7 +35,3 @@ def test_nearer_the_limit_takes_more_and_at_the_limit_nothing_helps() -> None:
     assert images_for_share(share=0.05, limit=0.05) is None
     assert images_for_mean(deviation=1.0, distance=0.0) is None
     assert images_for_mean(deviation=0.0, distance=0.1) == 1
-
-
-def test_doctests() -> None:
-    assert doctest.testmod(power).failed == 0

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import doctest
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, ttest_1samp
 
-from tinyedge.stats import proportion
 from tinyedge.stats.proportion import mean_interval, share_interval
 
 
@@ -29,7 +26,3 @@ def test_mean_interval_agrees_with_scipy() -> None:
     values = np.random.default_rng(1).normal(size=30)
     expected = ttest_1samp(values, 0).confidence_interval(0.9)
     assert mean_interval(values) == pytest.approx((expected.low, expected.high))
-
-
-def test_doctests() -> None:
-    assert doctest.testmod(proportion).failed == 0

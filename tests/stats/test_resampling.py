@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import doctest
-
 import numpy as np
 import pytest
 
-from tinyedge.stats import resampling
 from tinyedge.stats.classes import class_drops
 from tinyedge.stats.resampling import bootstrap_sums, reflected_interval, swapped_hits
 
@@ -32,9 +29,7 @@ def test_reflected_interval_of_a_mean_covers() -> None:
     missed = 0
     for seed in range(200):
         values = rng.exponential(1.0, (200, 1))
-        _, high = reflected_interval(
-            float(values.mean()), bootstrap_sums(values, resamples=200, seed=seed)[:, 0] / 200
-        )
+        _, high = reflected_interval(float(values.mean()), bootstrap_sums(values, resamples=200, seed=seed)[:, 0] / 200)
         missed += high < 1.0
     assert missed / 200 < 0.13  # 5 % nominal; an exponential of 200 values misses a little more
 
@@ -50,7 +45,3 @@ def test_swapped_hits_keep_the_totals_and_give_the_exact_max_t() -> None:
     assert (first + second == 2 * both + found.lost + found.gained).all()
     p = np.mean(((first - second) / 50).max(axis=1) >= found.drop.max() - 1e-12)
     assert found.p_any == pytest.approx(p, abs=0.025)
-
-
-def test_doctests() -> None:
-    assert doctest.testmod(resampling).failed == 0

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from tinyedge.data import Dataset
     from tinyedge.data.info import Overlap, SplitInfo
 
-app = typer.Typer(help="Look at a dataset (info), or write it as a compact pack (pack).", no_args_is_help=True)
+app = typer.Typer(
+    help="Look at a dataset (info), or write it as a compact pack (pack).",
+    epilog="Example: tinyedge data info shapes",
+    no_args_is_help=True,
+)
 
 Source = Annotated[
     str,

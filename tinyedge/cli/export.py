@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +10,7 @@ import typer
 
 from tinyedge.artifact import FAMILY_CONVENTION, Artifact, InputConvention, sidecar_path
 from tinyedge.cli.options import DataDirOption, DataOption, Format, FormatOption, print_json, stderr
-from tinyedge.errors import TargetUnavailable, UsageError
+from tinyedge.errors import UsageError
 from tinyedge.registry import EXPORTERS, lookup
 
 if TYPE_CHECKING:
@@ -29,25 +29,23 @@ def export(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            help="The file to write [default: beside the source, named after the exporter].", show_default=False
-        ),
+        typer.Option(help="The file to write (default: beside the source).", show_default=False),
     ] = None,
     representative: Annotated[
         int | None,
-        typer.Option(min=1, help="Training images that decide the int8 ranges [default: 1000].", show_default=False),
+        typer.Option(min=1, help="Training images that decide the int8 ranges (default: 1000).", show_default=False),
     ] = None,
     representative_seed: Annotated[int, typer.Option(min=0, help="Which of the training images.")] = 0,
     calibration: Annotated[
         str | None,
-        typer.Option(help="minmax, minmax-full or moving-average [default: minmax].", show_default=False),
+        typer.Option(help="minmax, minmax-full or moving-average (default: minmax).", show_default=False),
     ] = None,
     batch: Annotated[str, typer.Option(help="1, or dynamic (onnx-fp32).")] = "1",
     normalize: Annotated[
         str | None,
         typer.Option(
             metavar="MEAN,STD",
-            help="With --from: how a pixel becomes the model's input, in pixel units [default: 128,128].",
+            help="With --from: how a pixel becomes the model's input, in pixel units (default: 128,128).",
             show_default=False,
         ),
     ] = None,
@@ -64,11 +62,7 @@ def export(
       tinyedge export --from model.keras --normalize 0,1 --to tf-int8 --data photos/ --out model.tflite
     """
     exporter = lookup(EXPORTERS, "exporter", to)()
-    missing = exporter.available()
-    if not missing.ok:
-        raise TargetUnavailable(
-            f"{to} cannot export here", found=f"not installed: {', '.join(missing.missing)}", fix=missing.fix
-        )
+    exporter.require()
     from tinyedge.exporters.base import Options
 
     origin = checkpoint or keras
@@ -107,7 +101,7 @@ def _source(checkpoint: Path | None, keras: Path | None, normalize: str | None) 
     if checkpoint is not None:
         if normalize is not None:
             raise UsageError(
-                "a checkpoint fixes how a pixel becomes the input",
+                "a checkpoint fixes its own normalization",
                 where="--normalize",
                 found=normalize,
                 expected="nothing",
@@ -128,7 +122,7 @@ def _convention(text: str) -> InputConvention:
             "not a normalization",
             where="--normalize",
             found=text,
-            expected="MEAN,STD, e.g. 128,128 for (pixel - 128)/128",
+            expected="MEAN,STD in pixel units, e.g. 128,128",
         ) from error
     return replace(FAMILY_CONVENTION, mean=(mean,), std=(std,))
 
@@ -153,16 +147,8 @@ def _facts(artifact: Artifact) -> dict[str, Any]:
         "sha256": artifact.sha256,
         "size_bytes": artifact.size_bytes,
         "params": artifact.params,
-        "input": {
-            "shape": artifact.input.shape,
-            "scale": artifact.input.scale,
-            "zero_point": artifact.input.zero_point,
-        },
-        "output": {
-            "shape": artifact.output.shape,
-            "scale": artifact.output.scale,
-            "zero_point": artifact.output.zero_point,
-        },
+        "input": asdict(artifact.input),
+        "output": asdict(artifact.output),
         "origin": artifact.origin,
     }
 

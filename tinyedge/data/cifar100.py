@@ -77,7 +77,8 @@ def find_cifar100(data_dir: Path) -> Path:
         "there is no CIFAR-100 in the data folder",
         where=data_dir,
         found=", ".join(children[:8]) or "an empty folder",
-        expected="manifest.json, or train, test and meta, or train/ and test/; here or in cifar100/ or cifar-100-python/",
+        expected="manifest.json, or the files train, test and meta, or the folders train and test; here or in a child "
+        "cifar100 or cifar-100-python",
         fix=_THREE_WAYS,
     )
 
@@ -131,7 +132,8 @@ def _read_official(folder: Path, split: str) -> Dataset:
     except (KeyError, ValueError, TypeError) as error:
         raise DataError("the file is not CIFAR-100's", where=folder / split, found=error) from error
     images = np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
-    return Dataset("cifar100", split, images, labels, classes, source=f"{folder.resolve().name} (official python files)")
+    source = f"{folder.resolve().name} (official python files)"
+    return Dataset("cifar100", split, images, labels, classes, source=source)
 
 
 def _unpickled(path: Path) -> dict[str, Any]:
@@ -146,7 +148,7 @@ def _unpickled(path: Path) -> dict[str, Any]:
             expected=OFFICIAL_MD5[path.name],
             fix="unpack cifar-100-python.tar.gz again",
         )
-    return dict(pickle.loads(content, encoding="latin1"))
+    return dict(pickle.loads(content, encoding="latin1"))  # noqa: S301  # exactly the published bytes
 
 
 def _download() -> Path:

@@ -36,7 +36,7 @@ class SplitInfo:
 
 @dataclass(frozen=True)
 class Overlap:
-    """Images of ``inside`` whose pixels also stand in ``of``; ``relabelled`` of them never with the same label there."""
+    """Images of ``inside`` whose pixels also stand in ``of``; ``relabelled`` of them only under other labels."""
 
     inside: str
     of: str

@@ -1,4 +1,4 @@
-"""``manifest.json`` of a grid pack: read, checked and turned into what the reader needs; docs/data.md has the format."""
+"""``manifest.json`` of a grid pack, checked and turned into what the reader needs; docs/data.md has the format."""
 
 from __future__ import annotations
 
@@ -172,11 +172,16 @@ def _plain_file(name: str, entry: dict[str, Any], classes: int, path: Path) -> G
     rows, columns = _PLAIN_GRID
     if classes != rows:
         raise ClassCountMismatch(
-            "a pack without a format has one row of tiles for each of 100 classes", where=path, found=classes, expected=rows
+            "a pack without a format has one row of tiles for each of 100 classes",
+            where=path,
+            found=classes,
+            expected=rows,
         )
     labels = np.repeat(np.arange(rows, dtype=np.int64), columns)
     split = PurePath(_plain_name(name, path)).stem.split("-")[0]
-    return GridFile(name, split, _PLAIN_TILE, _PLAIN_GRID, 3, labels, str(entry["sha256_file"]), str(entry["sha256_pixels"]))
+    return GridFile(
+        name, split, _PLAIN_TILE, _PLAIN_GRID, 3, labels, str(entry["sha256_file"]), str(entry["sha256_pixels"])
+    )
 
 
 def _plain_title(folder: Path, classes: tuple[str, ...]) -> str:
@@ -186,7 +191,9 @@ def _plain_title(folder: Path, classes: tuple[str, ...]) -> str:
 def _plain_name(name: str, path: Path) -> str:
     """``name``, if it stays in the pack's folder: a manifest comes from anywhere."""
     if PurePath(name).name != name or "\\" in name:
-        raise DataError("the manifest names a file outside its folder", where=path, found=name, expected="a bare file name")
+        raise DataError(
+            "the manifest names a file outside its folder", where=path, found=name, expected="a bare file name"
+        )
     return name
 
 

@@ -17,7 +17,8 @@ from tinyedge.errors import CorruptImage, DataError, DatasetNotFound, ImageSizeM
 def read_npz(path: Path, split: str, *, name: str | None = None) -> Dataset:
     """Read an ``.npz`` file as the split that the caller says it is.
 
-    The dataset's name is the file's stem unless ``name`` says otherwise. Without ``class_names`` the classes are ``0 .. max(y)``, named by their number.
+    The dataset's name is the file's stem unless ``name`` says otherwise. Without ``class_names`` the classes are
+    ``0 .. max(y)``, named by their number.
 
     Raises:
         DatasetNotFound: where there is no such file.
@@ -107,7 +108,9 @@ def _labels(y: NDArray[Any], count: int, path: Path) -> NDArray[np.int64]:
             fix="y.reshape(-1)" if y.shape == (count, 1) else None,
         )
     if count and (int(y.min()) < 0 or int(y.max()) > 2**31):
-        raise LabelOutOfRange("a label is not a class index", where=path, found=f"{y.min()} to {y.max()}", expected="0 to K-1")
+        raise LabelOutOfRange(
+            "a label is not a class index", where=path, found=f"{y.min()} to {y.max()}", expected="0 to K-1"
+        )
     return y.astype(np.int64)
 
 
@@ -116,7 +119,10 @@ def _names(stored: NDArray[Any] | None, y: NDArray[np.int64], path: Path) -> tup
         return tuple(str(k) for k in range(int(y.max()) + 1)) if len(y) else ("0",)
     if stored.ndim != 1 or stored.dtype.kind not in "US":
         raise DataError(
-            "class_names is not a list of names", where=path, found=f"{stored.dtype} {stored.shape}", expected="str (K,)"
+            "class_names is not a list of names",
+            where=path,
+            found=f"{stored.dtype} {stored.shape}",
+            expected="str (K,)",
         )
     names = tuple(name.decode() if isinstance(name, bytes) else str(name) for name in stored.tolist())
     if len(set(names)) < len(names):

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from tinyedge.data.dataset import Dataset
 from tinyedge.data.decode import decode_image
-from tinyedge.data.manifest import FORMAT, WEBP_SIDE, GridFile, Manifest, labels_to_runs, read_manifest
+from tinyedge.data.manifest import FORMAT, WEBP_SIDE, GridFile, labels_to_runs, read_manifest
 from tinyedge.errors import ClassCountMismatch, CorruptImage, DataError, ImageSizeMismatch, UsageError
 
 _FILE_PIXELS = 100 * 100 * 32 * 32
@@ -75,9 +75,7 @@ def read_pack(folder: Path, split: str) -> Dataset:
     )
 
 
-def write_pack(
-    datasets: Sequence[Dataset], folder: Path, *, on_file: Callable[[str], None] = lambda name: None
-) -> None:
+def write_pack(datasets: Sequence[Dataset], folder: Path, *, on_file: Callable[[str], None] = lambda _: None) -> None:
     """Write the splits of one dataset as a pack: the whole folder appears at the end, or nothing does.
 
     Args:
@@ -93,7 +91,10 @@ def write_pack(
     _check_one_dataset(datasets)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(
-            "the pack would overwrite something", where=folder, expected="a folder that is new or empty", fix="choose another DEST"
+            "the pack would overwrite something",
+            where=folder,
+            expected="a folder that is new or empty",
+            fix="choose another DEST",
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.tmp-", dir=folder.parent))
@@ -132,11 +133,11 @@ def _read_tiles(folder: Path, file: GridFile) -> NDArray[np.uint8]:
     grid = pixels.reshape(rows, height, columns, width, -1).transpose(0, 2, 1, 3, 4)
     tiles = grid.reshape(rows * columns, height, width, -1)[: len(file.labels), :, :, : file.channels]
     tiles = np.ascontiguousarray(tiles)
-    if hashlib.sha256(tiles).hexdigest() != file.sha256_pixels:
+    if hashlib.sha256(tiles.data).hexdigest() != file.sha256_pixels:
         raise CorruptImage(
             "the decoded pixels are not those that the manifest records",
             where=path,
-            found=f"SHA-256 {hashlib.sha256(tiles).hexdigest()}",
+            found=f"SHA-256 {hashlib.sha256(tiles.data).hexdigest()}",
             expected=file.sha256_pixels,
             fix="copy the pack again; if this stays, Pillow's WebP decoder is at fault",
         )
@@ -146,7 +147,10 @@ def _read_tiles(folder: Path, file: GridFile) -> NDArray[np.uint8]:
 def _check_bytes(path: Path, file: GridFile) -> None:
     if not path.is_file():
         raise CorruptImage(
-            "a file of the pack is missing", where=path, expected="every file that manifest.json lists", fix="copy the pack again"
+            "a file of the pack is missing",
+            where=path,
+            expected="every file that manifest.json lists",
+            fix="copy the pack again",
         )
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != file.sha256_file:
@@ -217,7 +221,7 @@ def _write_tiles(part: Dataset, path: Path) -> dict[str, Any]:
     image = Image.fromarray(pixels if channels == 3 else pixels[:, :, 0]).convert("RGB")
     image.save(path, "WEBP", lossless=True, method=1, quality=20)
     return {
-        "sha256_pixels": hashlib.sha256(np.ascontiguousarray(part.images)).hexdigest(),
+        "sha256_pixels": hashlib.sha256(np.ascontiguousarray(part.images).data).hexdigest(),
         "sha256_file": hashlib.sha256(path.read_bytes()).hexdigest(),
         "split": part.split,
         "tile": [height, width],

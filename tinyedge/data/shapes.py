@@ -27,7 +27,7 @@ SIZE = 32
 Grid = NDArray[np.int32]
 """int32, ``(N, 32, 32)`` or broadcasting to it."""
 
-_FINEST = 256  # one radius of a shape, one period of a texture, full opacity: all are 256
+# Fixed point: one radius of a shape, one period of a texture and full opacity are all 256.
 _TURN = 1024  # steps in a full turn
 _COS = np.array([round(1024 * math.cos(2 * math.pi * i / _TURN)) for i in range(_TURN)], np.int32)
 
@@ -83,15 +83,17 @@ class _Draws:
         """int32 ``(N, columns, 1, 1)``, or ``(N, 1, 1)`` for one column; each of ``low .. high`` equally likely."""
         shape = (self.count, 1, 1) if columns == 1 else (self.count, columns, 1, 1)
         top24 = (self._words.random_raw(self.count * columns) >> np.uint64(40)).astype(np.int64).reshape(shape)
-        span = np.asarray(high, np.int64) - low + 1
-        return (low + (top24 * span >> 24)).astype(np.int32)
+        first, last = np.asarray(low, np.int64), np.asarray(high, np.int64)
+        drawn: Grid = (first + (top24 * (last - first + 1) >> 24)).astype(np.int32)
+        return drawn
 
     def noise(self, channels: int) -> Grid:
         """int32 ``(N, channels, 32, 32)``: the sum of two bytes less 255, a triangle with deviation 104."""
         size = self.count * channels * SIZE * SIZE
         words = self._words.random_raw(size * 2 // 8).astype("<u8").view(np.uint8)
         pair = words.reshape(2, self.count, channels, SIZE, SIZE).astype(np.int32)
-        return pair[0] + pair[1] - 255
+        centred: Grid = pair[0] + pair[1] - 255
+        return centred
 
 
 def _draw_class(
@@ -133,7 +135,7 @@ def _draw_class(
     strength = 256 - (hard * 190 >> 8)
     canvas = canvas + ((fill - canvas) * (shape * strength >> 8)[:, None] >> 8)
     canvas = _occluder(canvas, backdrop, hard, x, y, draws)
-    canvas = canvas + (draws.noise(3) * (12 + (hard * 116 >> 8))[:, None] >> 8)
+    canvas = canvas + (draws.noise(3) * (12 + (hard * 124 >> 8))[:, None] >> 8)
     return np.clip(canvas, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
 
 
@@ -152,7 +154,8 @@ def _rgb(hue: Grid, saturation: Grid, value: Grid) -> Grid:
     """int32 ``(N, 3)`` from hue (256 is a full circle), saturation and value (0 to 255 each)."""
     lanes = np.concatenate([hue, hue - 85, hue + 85], axis=1)[..., 0]  # red, green, blue: a third of a circle apart
     ramp = np.clip(2 * 128 - 3 * np.abs(((lanes + 128) & 255) - 128) * 2, -128, 128) + 128
-    return value[..., 0] * (255 * 256 - saturation[..., 0] * (256 - ramp)) // (255 * 256)
+    rgb: Grid = value[..., 0] * (255 * 256 - saturation[..., 0] * (256 - ramp)) // (255 * 256)
+    return rgb
 
 
 def _clutter(canvas: Grid, hard: Grid, x: Grid, y: Grid, draws: _Draws) -> Grid:
@@ -172,18 +175,21 @@ def _occluder(canvas: Grid, backdrop: Grid, hard: Grid, x: Grid, y: Grid, draws:
     half = (hard * draws.between(2, 12) >> 8) * (draws.between(0, 255) < hard)
     along = np.where(draws.between(0, 1) == 1, x, y) - draws.between(-16, 16)
     bar = np.where(np.abs(along) < half, 256, 0).astype(np.int32)
-    return canvas + ((backdrop - canvas) * bar[:, None] >> 8)
+    covered: Grid = canvas + ((backdrop - canvas) * bar[:, None] >> 8)
+    return covered
 
 
 # Shapes: at (u, v), v downwards, the distance outside the outline (negative inside), 256 being the radius.
 
 
 def _disc(u: Grid, v: Grid, radius: int = 256) -> Grid:
-    return (u * u + v * v - radius * radius) >> 9
+    outside: Grid = (u * u + v * v - radius * radius) >> 9
+    return outside
 
 
 def _box(u: Grid, v: Grid, width: int, height: int) -> Grid:
-    return np.maximum(np.abs(u) - width, np.abs(v) - height)
+    outside: Grid = np.maximum(np.abs(u) - width, np.abs(v) - height)
+    return outside
 
 
 def _bars(u: Grid, v: Grid) -> Grid:
@@ -191,7 +197,8 @@ def _bars(u: Grid, v: Grid) -> Grid:
 
 
 def _chevron(u: Grid, v: Grid) -> Grid:
-    return np.maximum(np.abs(v - np.abs(u) + 90) - 90, np.abs(u) - 235)
+    outside: Grid = np.maximum(np.abs(v - np.abs(u) + 90) - 90, np.abs(u) - 235)
+    return outside
 
 
 def _crescent(u: Grid, v: Grid) -> Grid:
@@ -219,7 +226,8 @@ def _square(u: Grid, v: Grid) -> Grid:
 
 
 def _triangle(u: Grid, v: Grid) -> Grid:
-    return np.maximum(v - 140, (np.abs(u) * 222 - v * 128 >> 8) - 115)
+    outside: Grid = np.maximum(v - 140, (np.abs(u) * 222 - v * 128 >> 8) - 115)
+    return outside
 
 
 # Textures: at (s, t), one period being 256, how much of the bright colour (0 to 256) the dark one gets.
@@ -246,8 +254,8 @@ def _rising(s: Grid, t: Grid) -> Grid:
     return _wave((t + s) * 181 >> 8)
 
 
-def _solid(s: Grid, t: Grid) -> Grid:
-    return np.full_like(s, _FINEST)
+def _solid(s: Grid, _: Grid) -> Grid:
+    return np.full_like(s, 256)
 
 
 FAMILIES: dict[str, Callable[[Grid, Grid], Grid]] = {
@@ -275,7 +283,7 @@ PALETTES = {"cool": (90, 180), "warm": (-30, 45)}
 CLASS_NAMES = tuple(f"{f}-{t}-{p}" for f in FAMILIES for t in TEXTURES for p in PALETTES)
 """Sorted, so that an image folder of this set has the same labels."""
 HARDNESS = tuple(
-    16 + int(rank) * 176 // 99
+    20 + int(rank) * 212 // 99
     for rank in np.argsort(np.random.PCG64(np.random.SeedSequence((VERSION, 2))).random_raw(len(CLASS_NAMES)))
 )
 """For each class, out of 256: every step once, in an order that has nothing to do with family, texture or palette."""

@@ -11,7 +11,7 @@ NAME, TITLE = "evidence", "Evidence"
 
 
 def judge_evidence(case: Case) -> GateResult:
-    """PASS where enough different images were seen by a reference that knows something and is not the deployed model."""
+    """PASS where enough images were seen by a reference that knows something and is not the deployed model itself."""
     n = len(case.reference)
     status, detail, needed = _find(case)
     return GateResult(NAME, TITLE, status, float(n), "images", None, float(case.min_images), detail, needed)
@@ -30,8 +30,8 @@ def _find(case: Case) -> tuple[Status, str, int | None]:
     if share_interval(right, n, tail=case.tail)[0] <= guessing:
         return (
             Status.INCONCLUSIVE,
-            f"The reference is right on {right / n:.2%}, not clearly above the {guessing:.2%} of always naming the most "
-            "frequent class: preserving that shows nothing. Check preprocessing and label order.",
+            f"The reference is right on {right / n:.2%}, not clearly above the {guessing:.2%} of always naming the "
+            "most frequent class: preserving that shows nothing. Check preprocessing and label order.",
             None,
         )
     if (deployed.predicted == deployed.predicted[0]).all():

@@ -32,8 +32,9 @@ class SaturationRule(Rule):
 class TiesRule(Rule):
     """Settings of the ties gate."""
 
+    # Rounding to 256 levels alone, by an ideal converter, ties 5 to 6 % (docs/metrics.md): 5 % would fail good models.
     max_tied_percent: float = setting(
-        5.0, says="largest share of images whose top-1 output is shared by two or more classes", low=0, high=100
+        8.0, says="largest share of images whose top-1 output is shared by two or more classes", low=0, high=100
     )
 
 

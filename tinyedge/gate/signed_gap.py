@@ -41,7 +41,7 @@ def judge_signed_gap(case: Case, rule: SignedGapRule) -> GateResult:
         f"(the reference's gap: {before:+.2f} pp)."
     )
     if abs(before) > rule.max_gap_pp:
-        sentence += f" The reference itself is beyond {rule.max_gap_pp:g} pp: training, not deployment, made the gap."
+        sentence += f" The reference itself is beyond {rule.max_gap_pp:g} pp: training made the gap, not deployment."
     return _judge("signed_gap", "Confidence gap", deployed, rule.max_gap_pp, sentence, case.tail)
 
 

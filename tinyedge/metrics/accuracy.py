@@ -45,9 +45,7 @@ def accuracy(correct: NDArray[np.bool_]) -> float:
     return float(np.mean(correct))
 
 
-def class_accuracies(
-    labels: NDArray[np.int64], correct: NDArray[np.bool_], num_classes: int
-) -> ClassAccuracies:
+def class_accuracies(labels: NDArray[np.int64], correct: NDArray[np.bool_], num_classes: int) -> ClassAccuracies:
     """Accuracy class by class, of the classes that have images.
 
     >>> table = class_accuracies(np.array([0, 0, 2]), np.array([True, False, True]), 3)
@@ -57,9 +55,7 @@ def class_accuracies(
     counts = np.bincount(labels, minlength=num_classes)
     hits = np.bincount(labels[correct], minlength=num_classes)
     present = np.flatnonzero(counts)
-    return ClassAccuracies(
-        present.astype(np.int64), counts[present].astype(np.int64), hits[present] / counts[present]
-    )
+    return ClassAccuracies(present.astype(np.int64), counts[present].astype(np.int64), hits[present] / counts[present])
 
 
 def superclass_accuracy(

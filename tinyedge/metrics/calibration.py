@@ -178,5 +178,6 @@ def _bin_deviations(confidence: NDArray[np.float64], bins: int) -> NDArray[np.fl
 def _expected_size(means: NDArray[np.float64], deviations: NDArray[np.float64]) -> float:
     """``sum_b E|N(mean_b, deviation_b)|`` of a folded normal distribution, means not negative."""
     s = np.where(deviations > 0, deviations, 1.0)
-    size = s * np.sqrt(2 / np.pi) * np.exp(-((means / s) ** 2) / 2) + means * erf(means / (s * np.sqrt(2)))
+    z = np.minimum(means / s, 40.0)  # beyond 40 deviations exp is 0 and erf is 1, and the square would overflow
+    size = s * np.sqrt(2 / np.pi) * np.exp(-(z**2) / 2) + means * erf(z / np.sqrt(2))
     return float(np.where(deviations > 0, size, means).sum())

@@ -317,12 +317,8 @@ PAIR: tuple[PairMetric, ...] = (
         _OURS,
         _of_errors(error_sets.positive_flips),
     ),
-    PairMetric(
-        "worst_class_drop", "Largest drop of a class", "share", "lower", (-1, 1), _OURS, _worst_class_drop
-    ),
-    PairMetric(
-        "signed_gap_change", "Change of the signed gap", "share", "none", (-2, 2), _OURS, _signed_gap_change
-    ),
+    PairMetric("worst_class_drop", "Largest drop of a class", "share", "lower", (-1, 1), _OURS, _worst_class_drop),
+    PairMetric("signed_gap_change", "Change of the signed gap", "share", "none", (-2, 2), _OURS, _signed_gap_change),
 )
 
 _ALL: tuple[MetricSpec, ...] = (*ALONE, *PAIR)

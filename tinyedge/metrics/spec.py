@@ -14,7 +14,7 @@ Unit = Literal["share", "nats", "score"]
 """``share``: of the whole, shown in per cent (a difference of two in pp); ``nats``; ``score``: a plain number."""
 
 
-def always(outcome: Outcome) -> bool:
+def always(_outcome: Outcome) -> bool:
     """For a metric that every outcome has."""
     return True
 

@@ -6,12 +6,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tinyedge.gate import GateResult, Verdict
+from tinyedge.gate import GateResult, Status, Verdict
 from tinyedge.metrics import METRICS
 from tinyedge.report.schema import ClassChange, NewlyWrong, Parity, Report
 
-_COLOR = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "OFF": "dim"}
+_COLOR = {Status.PASS: "green", Status.FAIL: "red", Status.INCONCLUSIVE: "yellow"}
 _SHOWN_METRICS = ("accuracy", "bottom5", "gini", "ece", "signed_gap", "nll")
+_SHORT = {"accuracy": "top-1", "bottom5": "bottom-5", "signed_gap": "conf. gap"}
 _SHOWN_CLASSES = 3
 _SHOWN_EXAMPLES = 3
 
@@ -26,50 +27,91 @@ def render(report: Report, console: Console) -> None:
 
 
 def _headline(report: Report, console: Console) -> None:
-    verdict, deployed, reference = report.verdict, report.deployed, report.reference
-    status = verdict.status
-    size = f"{deployed.artifact['params']:,} parameters, " if deployed.artifact["params"] else ""
+    deployed, reference, data = report.deployed, report.reference, report.data
+    status = report.verdict.status
+    synthetic = "synthetic; " if data["synthetic"] else ""
     console.print(
         f"[bold {_COLOR[status]}]{status}[/]  [bold]{escape(deployed.artifact['file'])}[/] on {report.run['target']}"
     )
-    console.print(
-        f"{escape(deployed.artifact['model'])}: {size}{deployed.artifact['size_bytes']:,} bytes; "
-        f"float reference on {report.run['reference_target']}"
+    _lines(
+        console,
+        ("deployed", _model(deployed.artifact)),
+        ("reference", f"{_model(reference.artifact)}, on {report.run['reference_target']}"),
+        (
+            "data",
+            f"{escape(data['name'])} {data['split']}, {synthetic}{data['images']:,} images, {data['classes']} classes",
+        ),
     )
-    synthetic = " SYNTHETIC (generated shapes)," if report.data["synthetic"] else ""
-    console.print(
-        f"{escape(report.data['name'])} {report.data['split']}:{synthetic} {report.data['images']:,} images, "
-        f"{report.data['classes']} classes; wrong before {_wrong(reference.metrics)}, now {_wrong(deployed.metrics)}"
-    )
+    console.print()
 
 
-def _wrong(metrics: dict[str, float]) -> str:
-    return f"{1 - metrics['accuracy']:.2%}"
+def _lines(console: Console, *rows: tuple[str, str], style: str = "") -> None:
+    """A word and a text a row; a text that wraps stays clear of the words."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True, style=style or "dim", width=9)
+    grid.add_column(style=style)
+    for row in rows:
+        grid.add_row(*row)
+    console.print(grid)
+
+
+def _model(artifact: dict[str, object]) -> str:
+    params = f", {artifact['params']:,} parameters" if artifact["params"] else ""
+    return f"{escape(str(artifact['model']))}{params}, {artifact['size_bytes']:,} bytes"
 
 
 def _gates(verdict: Verdict, console: Console) -> None:
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1))
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column()
-    for gate in gates:
-        detail = escape(gate.detail) + (f" [yellow]{escape(gate.warning)}[/]" if gate.warning else "")
-        table.add_row(f"[{_COLOR[gate.status]}]{gate.status}[/]", escape(gate.name), detail)
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column("gate", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("found", justify="right", no_wrap=True)
+    table.add_column(f"{verdict.confidence:.0%} bounds", justify="right", no_wrap=True)
+    table.add_column("limit", justify="right", no_wrap=True)
+    for gate in verdict.gates:
+        warned = "[yellow] (warning)[/]" if gate.warning else ""
+        table.add_row(
+            gate.title, f"[{_COLOR[gate.status]}]{gate.status}[/]{warned}", _figure(gate), _bounds(gate), _limit(gate)
+        )
     console.print(table)
+    for gate in verdict.gates:
+        if gate.status is not Status.PASS or gate.warning:
+            needed = f" About {gate.images_needed:,} images would settle it." if gate.images_needed else ""
+            told = gate.warning if gate.status is Status.PASS else gate.detail
+            console.print(f"[{_COLOR[gate.status]}]{gate.title}:[/] {escape(str(told))}{needed}")
+    if verdict.skipped:
+        console.print("not judged: " + "; ".join(f"{s.title} ({escape(s.reason)})" for s in verdict.skipped), style="dim")
+    console.print()
+
+
+def _figure(gate: GateResult) -> str:
+    if gate.unit == "images":
+        return f"{gate.figure:,.0f}"
+    return f"{gate.figure:+.2f} {gate.unit}" if gate.unit == "pp" else f"{gate.figure:.2f} {gate.unit}"
+
+
+def _bounds(gate: GateResult) -> str:
+    return "" if gate.interval is None else f"{gate.interval[0]:.2f} to {gate.interval[1]:.2f}"
+
+
+def _limit(gate: GateResult) -> str:
+    return f"{gate.limit:,.0f}" if gate.unit == "images" else f"{gate.limit:.2f}"
 
 
 def _for_whom(report: Report, console: Console) -> None:
     pair, lost = report.comparison, report.newly_wrong
     console.print(
-        f"newly wrong {len(lost):,}, newly right {sum(c.newly_right for c in report.classes):,}; "
+        f"{len(lost):,} newly wrong, {sum(c.newly_right for c in report.classes):,} newly right; "
         f"Jaccard {pair['jaccard']:.3f} (nested {pair['jaccard_nested']:.3f}, "
         f"independent {pair['jaccard_independent']:.3f})"
     )
+    rows = []
     worst = [c for c in report.classes if c.change < 0][:_SHOWN_CLASSES]
     if worst:
-        console.print("  classes:  " + ", ".join(_class(c) for c in worst))
+        rows.append(("classes", ", ".join(_class(c) for c in worst)))
     if lost:
-        console.print("  examples: " + ", ".join(_example(e) for e in lost[:_SHOWN_EXAMPLES]))
+        rows.append(("examples", ", ".join(_example(e) for e in lost[:_SHOWN_EXAMPLES])))
+    _lines(console, *rows)
+    console.print()
 
 
 def _class(change: ClassChange) -> str:
@@ -81,28 +123,36 @@ def _example(example: NewlyWrong) -> str:
 
 
 def _metrics(report: Report, console: Console) -> None:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1))
-    table.add_column("")
     before, after = report.reference.metrics, report.deployed.metrics
-    for name in _SHOWN_METRICS:
-        table.add_column(METRICS[name].title, justify="right")
-    for title, values in (("float", before), ("deployed", after)):
-        table.add_row(title, *(f"{values[name]:.4f}" for name in _SHOWN_METRICS))
+    shown = [name for name in _SHOWN_METRICS if name in before and name in after]
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column("")
+    for name in shown:
+        table.add_column(_SHORT.get(name, name), justify="right")
+    for title, values in (("reference", before), ("deployed", after)):
+        table.add_row(title, *(_value(name, values[name]) for name in shown))
     console.print(table)
+
+
+def _value(name: str, value: float) -> str:
+    if METRICS[name].unit != "share":
+        return f"{value:.3f}"
+    return f"{value:+.2%}" if METRICS[name].bounds[0] == -1 else f"{value:.2%}"
 
 
 def _kernels(report: Report, console: Console) -> None:
     facts = report.deployed.target
-    console.print(f"kernels: {escape(str(facts['kernels']))} ({facts['runtime']} {facts['runtime_version']})", style="dim")
+    rows = [("kernels", f"{escape(str(facts['kernels']))}, {facts['runtime']} {facts['runtime_version']}")]
     if report.parity is not None:
-        console.print(_parity_line(report.parity), style="dim")
+        rows.append(("parity", _parity(report.parity)))
     elif report.parity_note is not None:
-        console.print(f"parity: {escape(report.parity_note)}", style="dim")
+        rows.append(("parity", escape(report.parity_note)))
+    _lines(console, *rows)
 
 
-def _parity_line(parity: Parity) -> str:
-    largest = max((abs(step) for step in parity.lsb_histogram), default=0)
+def _parity(parity: Parity) -> str:
+    steps = ", ".join(f"{step:+d}: {count:,}" if step else f"0: {count:,}" for step, count in parity.lsb_histogram.items())
     return (
-        f"parity with {parity.against}: {parity.images:,} images, {parity.elements_differ:.2%} of outputs differ "
-        f"(at most {largest} LSB), {parity.argmax_flips} argmax flips"
+        f"{parity.images:,} images on {parity.against} too: {parity.argmax_flips} argmax flips, {parity.elements_differ:.2%} "
+        f"of outputs differ (LSB {steps})"
     )

@@ -22,7 +22,9 @@ def tango_score(lost: int, gained: int, total: int, drop: float) -> float:
     drop: the positive root of ``2N q^2 + (-lost - gained + (2N - lost + gained) drop) q - gained drop (1 - drop)``.
 
     Args:
-        lost, gained, total: counts.
+        lost: images that the reference gets right and the deployed model wrong.
+        gained: the other way round.
+        total: all images.
         drop: accuracy of the reference less that of the deployed model, above -1 and below 1.
 
     Reference: Tango 1998, Statistics in Medicine 17, 891-908, equations 8 and 9.
@@ -68,7 +70,9 @@ def noninferiority_p(lost: int, gained: int, total: int, *, margin: float) -> fl
     """One-sided p-value against "the drop is ``margin`` or more": small where the deployed model is not inferior.
 
     Args:
-        lost, gained, total: as ``tango_interval``.
+        lost: images that the reference gets right and the deployed model wrong.
+        gained: the other way round.
+        total: all images, at least 1.
         margin: a share, e.g. 0.01 for 1 pp.
 
     Raises:

@@ -34,9 +34,7 @@ def bootstrap_sums(values: NDArray[np.float64], *, resamples: int, seed: int) ->
     return sums
 
 
-def reflected_interval(
-    estimate: float, replicates: NDArray[np.float64], *, tail: float = 0.05
-) -> tuple[float, float]:
+def reflected_interval(estimate: float, replicates: NDArray[np.float64], *, tail: float = 0.05) -> tuple[float, float]:
     """The reflected (basic) bootstrap interval, ``2 estimate - quantiles``, each end missed with about ``tail``.
 
     For figures that chance can only increase, such as ECE or Gini, replicates are biased upwards once more; the

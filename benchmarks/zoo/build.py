@@ -1,0 +1,100 @@
+"""Export trained checkpoints into the zoo and write its index: `make zoo`.
+
+Every finished checkpoint under runs/<data>/ is copied and exported to ONNX fp32, TFLite fp32 and TFLite int8. Models
+whose files exist with the checkpoint's hash are kept as they are, so that binaries change only when weights do.
+
+    python benchmarks/zoo/build.py [--runs runs] [--only cifar100/scalecnn-c6-seed0]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from tinyedge.data import load_dataset
+from tinyedge.exporters.base import Options
+from tinyedge.exporters.representative import Representative, draw_representative
+from tinyedge.exporters.source import from_checkpoint
+from tinyedge.files import sha256_file, write_atomic
+from tinyedge.registry import EXPORTERS, lookup
+from tinyedge.train.checkpoint import load_checkpoint
+from tinyedge.zoo import FOLDER, FORMAT, INDEX
+
+LIMIT_BYTES = 30_000_000
+FILES = {
+    "checkpoint": ".safetensors",
+    "onnx-fp32": ".onnx",
+    "tflite-fp32": "-fp32.tflite",
+    "tflite-int8": "-int8.tflite",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--only", help="DATA/NAME of one checkpoint")
+    chosen = parser.parse_args()
+    index = json.loads(INDEX.read_text())["models"] if INDEX.is_file() else []
+    models = {(m["data"], m["model"], m["seed"]): m for m in index}
+    representative: dict[str, Representative] = {}
+    for path in sorted(chosen.runs.glob("*/*.safetensors")):
+        data = path.parent.name
+        if path.name.endswith(".state.safetensors") or (chosen.only and f"{data}/{path.stem}" != chosen.only):
+            continue
+        if data not in representative:
+            representative[data] = draw_representative(load_dataset(data, "train"))
+        entry = build(path, data, representative[data])
+        models[data, entry["model"], entry["seed"]] = entry
+        print(f"{data}/{path.stem}: {entry['test_accuracy']:.2%}, {sum(f['bytes'] for f in entry['files'].values()):,} bytes")
+    listed = sorted(models.values(), key=lambda m: (m["data"], m["params"], m["model"], m["seed"]))
+    write_atomic(INDEX, json.dumps({"format": FORMAT, "models": listed}, indent=1) + "\n")
+    total = sum(p.stat().st_size for p in FOLDER.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    print(f"{len(listed)} models, {total:,} bytes")
+    if total > LIMIT_BYTES:
+        raise SystemExit(f"the zoo is larger than {LIMIT_BYTES:,} bytes: ship fewer formats of the wide members")
+
+
+def build(path: Path, data: str, representative: Representative) -> dict[str, Any]:
+    """The zoo's entry of one checkpoint, its files written where they are not there yet."""
+    checkpoint = load_checkpoint(path)
+    key = checkpoint.key
+    target = FOLDER / data / path.stem
+    files = {format: target.with_name(target.name + suffix) for format, suffix in FILES.items()}
+    stored = files["checkpoint"]
+    current = stored.is_file() and sha256_file(stored) == sha256_file(path)
+    if not (current and all(file.is_file() for file in files.values())):
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, stored)
+        source = from_checkpoint(stored)
+        for format in ("onnx-fp32", "tflite-fp32", "tflite-int8"):
+            exporter = lookup(EXPORTERS, "exporter", format)()
+            exporter.export(
+                source,
+                files[format],
+                representative=representative if exporter.quantized else None,
+                options=Options(batch="dynamic" if format == "onnx-fp32" else "1"),
+            )
+    return {
+        "model": key.member.name,
+        "params": key.member.plan.params,
+        "data": data,
+        "seed": key.seed,
+        "recipe": key.recipe.name,
+        "epochs": checkpoint.epoch,
+        "test_accuracy": checkpoint.facts["test_accuracy"],
+        "files": {
+            format: {
+                "path": str(file.relative_to(FOLDER)),
+                "sha256": sha256_file(file),
+                "bytes": file.stat().st_size,
+            }
+            for format, file in files.items()
+        },
+    }
+
+
+if __name__ == "__main__":
+    main()

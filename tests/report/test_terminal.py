@@ -1,0 +1,93 @@
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from tinyedge.gate import DEFAULT_POLICY, judge
+from tinyedge.metrics import compare, evaluate
+from tinyedge.metrics.outcome import outcome_of
+from tinyedge.report.schema import ClassChange, NewlyWrong, Parity, Report, Side
+from tinyedge.report.terminal import render
+
+NAMES = tuple(f"a rather long class name {i}" for i in range(10))
+
+
+def outcome(predicted, labels):
+    outputs = np.full((len(labels), 10), -60, np.int8)
+    outputs[np.arange(len(labels)), predicted] = 60
+    probabilities = np.full(outputs.shape, 0.01)
+    probabilities[np.arange(len(labels)), predicted] = 0.91
+    return outcome_of(outputs=outputs, labels=labels, probabilities=probabilities, class_names=NAMES)
+
+
+@pytest.fixture
+def report():
+    """2,000 images, 90 % right; the deployed model gives up class 3."""
+    labels = np.arange(2000) % 10
+    before = np.where(np.arange(2000) % 100 < 90, labels, (labels + 1) % 10)
+    after = np.where(labels == 3, 4, before)
+    reference, deployed = outcome(before, labels), outcome(after, labels)
+    lost = int((reference.correct & ~deployed.correct).sum())
+    artifact = {"file": "int8.tflite", "model": "toy", "params": 1000, "size_bytes": 2000, "precision": "int8"}
+    facts = {"kernels": "LiteRT built-in (13 operators, no delegate)", "runtime": "LiteRT", "runtime_version": "2.3.0"}
+    return Report(
+        run={"target": "tflite-int8", "reference_target": "onnx-fp32"},
+        data={"name": "toy", "split": "test", "images": 2000, "classes": 10, "synthetic": True},
+        reference=Side(artifact, facts, evaluate(reference)),
+        deployed=Side(artifact, facts, evaluate(deployed)),
+        comparison=compare(reference=reference, deployed=deployed),
+        classes=(ClassChange(NAMES[3], 200, 0.9, 0.0, lost, 0),),
+        newly_wrong=tuple(NewlyWrong(f"{i:016x}", NAMES[3], NAMES[4], 0.91) for i in range(lost)),
+        parity=Parity("tflm-int8", facts, 1000, 2, {-1: 40, 0: 9950, 1: 10}),
+        parity_note=None,
+        policy={},
+        verdict=judge(reference=reference, deployed=deployed, policy=DEFAULT_POLICY),
+    )
+
+
+def printed(report, width=80):
+    stream = io.StringIO()
+    render(report, Console(file=stream, width=width, color_system=None))
+    return stream.getvalue()
+
+
+def test_it_leads_with_the_verdict_and_says_for_whom(report):
+    lines = printed(report).splitlines()
+    assert lines[0].startswith("FAIL")
+    assert "tflite-int8" in lines[0]
+    text = " ".join(" ".join(lines).split())
+    assert f"{NAMES[3]} 90% -> 0%" in text
+    assert "180 newly wrong, 0 newly right" in text
+    assert "0000000000000000"[:8] in text
+    assert "synthetic" in text
+    assert "2 argmax flips, 0.50% of outputs differ (LSB -1: 40, 0: 9,950, +1: 10)" in text
+    assert "no delegate" in text
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_it_fits_the_terminal(report, width):
+    lines = printed(report, width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert len(lines) <= 40
+
+
+def test_every_gate_and_every_skipped_gate_is_there(report):
+    text = " ".join(printed(report).split())
+    for gate in report.verdict.gates:
+        assert gate.title in text
+    for skipped in report.verdict.skipped:
+        assert skipped.title in text
+
+
+def test_a_failed_gate_says_why(report):
+    failed = [g for g in report.verdict.gates if g.status == "FAIL"]
+    assert {"accuracy", "worst_class"} <= {g.name for g in failed}
+    text = " ".join(printed(report).split())
+    for gate in failed:
+        assert " ".join(gate.detail.split()) in text
+
+
+def test_names_from_outside_are_not_markup(report):
+    report.deployed.artifact["file"] = "[red]x[/red].tflite"
+    assert "[red]x[/red].tflite" in printed(report)

@@ -1,0 +1,119 @@
+import json
+
+import numpy as np
+import pytest
+
+from tinyedge.data.dataset import Dataset
+from tinyedge.errors import ClassCountMismatch, ImageSizeMismatch, TargetUnavailable, UsageError
+from tinyedge.gate import DEFAULT_POLICY, Status
+from tinyedge.registry import TARGETS
+from tinyedge.validate import PARITY_TARGET, predict, validate
+
+
+@pytest.fixture(scope="module")
+def sample(shapes_test):
+    return shapes_test.sample(600, seed=1)
+
+
+def run(zoo_entry, data, **changes):
+    settings = {
+        "reference": zoo_entry.load("onnx-fp32"),
+        "deployed": zoo_entry.load("tflite-int8"),
+        "reference_target": "onnx-fp32",
+        "target": "tflite-int8",
+        "data": data,
+        "policy": DEFAULT_POLICY,
+        "parity_images": 50,
+    }
+    return validate(**(settings | changes))
+
+
+@pytest.fixture(scope="module")
+def report(zoo_entry, sample):
+    return run(zoo_entry, sample)
+
+
+def test_the_report_agrees_with_a_count_by_hand(report, zoo_entry, sample):
+    before = predict("onnx-fp32", zoo_entry.load("onnx-fp32"), sample)
+    after = predict("tflite-int8", zoo_entry.load("tflite-int8"), sample)
+    wrong_before = {str(i) for i, ok in zip(before.ids, before.correct, strict=True) if not ok}
+    wrong_after = {str(i) for i, ok in zip(after.ids, after.correct, strict=True) if not ok}
+    assert report.reference.metrics["accuracy"] == 1 - len(wrong_before) / 600
+    assert report.comparison["jaccard"] == pytest.approx(len(wrong_before & wrong_after) / len(wrong_before | wrong_after))
+    assert {e.id for e in report.newly_wrong} == wrong_after - wrong_before
+    assert sum(c.newly_wrong for c in report.classes) == len(wrong_after - wrong_before)
+    assert sum(c.newly_right for c in report.classes) == len(wrong_before - wrong_after)
+
+
+def test_the_json_says_where_everything_came_from(report, zoo_entry, sample):
+    content = json.loads(json.dumps(report.to_json(), allow_nan=False))
+    assert content["schema"] == "tinyedge-report/1"
+    assert content["verdict"]["exit_code"] == report.verdict.exit_code
+    assert content["deployed"]["artifact"]["sha256"] == zoo_entry.files["tflite-int8"]["sha256"]
+    assert content["deployed"]["artifact"]["origin"]["representative"]["split"] == "train"
+    assert content["data"]["digest"] == sample.digest
+    assert content["data"]["synthetic"] is True
+    assert "no delegate" in content["deployed"]["target"]["kernels"]
+    assert content["run"]["packages"]["numpy"] == np.__version__
+    assert content["policy"]["digest"] == DEFAULT_POLICY.digest
+    assert {g["name"] for g in content["verdict"]["gates"]} >= {"accuracy", "worst_class", "churn", "ties"}
+    assert "/" not in content["deployed"]["artifact"]["file"], "a report names files, not paths of a machine"
+
+
+def test_parity_runs_on_tflite_micro(report):
+    assert report.parity.against == PARITY_TARGET
+    assert report.parity.images == 50
+    assert sum(report.parity.lsb_histogram.values()) == 50 * 100
+    assert max(abs(step) for step in report.parity.lsb_histogram) <= 1
+    assert report.parity.argmax_flips == 0
+    assert report.parity.facts["arena_bytes"] > 0
+
+
+def test_order_does_not_matter(report, zoo_entry, sample):
+    shuffled = sample.take(np.random.default_rng(0).permutation(len(sample)))
+    again = run(zoo_entry, shuffled, parity_images=0)
+    assert again.comparison == pytest.approx(report.comparison)
+    assert {e.id for e in again.newly_wrong} == {e.id for e in report.newly_wrong}
+    assert again.data["digest"] == report.data["digest"]
+
+
+def test_without_tflite_micro_the_report_says_so(zoo_entry, sample, monkeypatch):
+    def missing(self, artifact):
+        raise TargetUnavailable("tflm-int8 needs tflite-micro", fix="pip install 'tinyedge[mcu]'")
+
+    monkeypatch.setattr(TARGETS[PARITY_TARGET].load(), "open", missing)
+    report = run(zoo_entry, sample)
+    assert report.parity is None
+    assert "pip install" in report.parity_note
+    assert "Kernel parity" in {s.title for s in report.verdict.skipped}
+
+
+def test_a_model_compared_with_itself_is_refused(zoo_entry, sample):
+    same = zoo_entry.load("tflite-int8")
+    with pytest.raises(UsageError, match="nothing to compare"):
+        run(zoo_entry, sample, reference=same, reference_target="tflite-int8")
+
+
+def test_data_that_does_not_fit_is_refused(zoo_entry, sample):
+    small = Dataset("toy", "test", sample.images[:, ::2, ::2].copy(), sample.labels, sample.class_names)
+    with pytest.raises(ImageSizeMismatch, match="32x32x3"):
+        run(zoo_entry, small)
+    more = Dataset("toy", "test", sample.images, sample.labels, (*sample.class_names, "one more"))
+    with pytest.raises(ClassCountMismatch, match="101 classes in the data"):
+        run(zoo_entry, more)
+
+
+def test_labels_that_mean_something_else_are_inconclusive_not_a_pass(zoo_entry, sample):
+    wrong = Dataset("toy", "test", sample.images, (sample.labels + 37) % 100, sample.class_names)
+    report = run(zoo_entry, wrong, parity_images=0)
+    assert report.verdict.status in (Status.INCONCLUSIVE, Status.FAIL)
+    evidence = next(g for g in report.verdict.gates if g.name == "evidence")
+    assert evidence.status is Status.INCONCLUSIVE
+    assert "label order" in evidence.detail
+
+
+def test_float_models_are_judged_without_the_gates_of_integers(zoo_entry, sample):
+    report = run(zoo_entry, sample, deployed=zoo_entry.load("tflite-fp32"), target="tflite-fp32")
+    assert report.parity is None
+    assert {s.name for s in report.verdict.skipped} >= {"saturation", "parity"}
+    assert report.comparison["flips"] < 0.005
