@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check lint types imports tests zoo clean
+.PHONY: demo test check package lint types imports tests zoo clean
 
 demo: .venv/runtime
 	$(BIN)/tinyedge validate --target tflite-int8 --params 50k --data shapes
@@ -22,11 +22,17 @@ lint:
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
-types:
-	$(BIN)/mypy -p tinyedge
+# Types and import rules are checked on the built package: the mapped folders are part of it only there.
+package:
+	rm -rf build
+	$(PIP) --no-deps --no-build-isolation --target build/package .
+	rm -rf build/lib build/bdist*
 
-imports:
-	$(BIN)/lint-imports --no-cache
+types: package
+	cd build/package && ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache -p tinyedge
+
+imports: package
+	cd build/package && ../../$(BIN)/lint-imports --no-cache --config ../../pyproject.toml
 
 tests:
 	$(BIN)/coverage run -m pytest

@@ -1,7 +1,7 @@
 """The smallest tensor arena that a model runs in, found by trying.
 
-The runtime's own count of what it used is not it: preparing a model takes more for a moment than is kept afterwards. And
-in an arena that is a little too small TFLite Micro may segfault in place of refusing. So each size is tried in a fork.
+The runtime's own count of what it used is not it: preparing a model takes more for a moment than is kept afterwards.
+And in an arena that is a little too small TFLite Micro may segfault in place of refusing: each size is tried in a fork.
 """
 
 from __future__ import annotations
@@ -32,15 +32,20 @@ def survives(action: Callable[[], object]) -> bool:
     return os.waitpid(pid, 0)[1] == 0
 
 
-def smallest(fits: Callable[[int], bool], upper: int) -> int:
+def smallest(fits: Callable[[int], bool], *, guess: int, upper: int) -> int:
     """The smallest multiple of 16 that ``fits``, given that ``upper`` does and that more never fits worse.
 
-    >>> smallest(lambda size: size >= 2185, 1 << 20)
+    A good ``guess`` saves trials: often the runtime's own count is the answer, and two trials tell.
+
+    >>> smallest(lambda size: size >= 2185, guess=1776, upper=1 << 20)
     2192
     """
-    low, high = 0, -(-upper // ALIGNMENT)
+    low, high = 0, -(-upper // ALIGNMENT)  # in units of 16 bytes: low does not fit, high does
+    first = [guess // ALIGNMENT, guess // ALIGNMENT - 1]
     while high - low > 1:
-        middle = (low + high) // 2
+        middle = first.pop(0) if first else (low + high) // 2
+        if not low < middle < high:
+            continue
         if fits(middle * ALIGNMENT):
             high = middle
         else:

@@ -20,7 +20,9 @@ from tinyedge.machine import package_version
 from tinyedge.targets.session import Limits, Session
 
 _TO_FP32 = "give the float32 file, or run this one on an int8 target: tinyedge targets"
-_TO_INT8 = "tinyedge export --to tflite-int8 (with TensorFlow: inference_input_type and inference_output_type = tf.int8)"
+_TO_INT8 = (
+    "tinyedge export --to tflite-int8 (with TensorFlow: inference_input_type and inference_output_type = tf.int8)"
+)
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ from tinyedge.errors import TargetCrashed, TargetTimeout
 from tinyedge.targets import native_log
 from tinyedge.targets.wire import Message, error_from_json, receive, send
 
-_ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _CLOSING_S = 2.0
 
 
-class ChildTraceback(Exception):
+class ChildError(Exception):
     """The traceback of an exception in the child, as the cause of the same exception here."""
 
     def __str__(self) -> str:
@@ -30,6 +30,9 @@ class ChildTraceback(Exception):
 
 class Child:
     """A process that runs ``tinyedge.targets.worker``; it dies with this one, and leaves nothing behind when closed.
+
+    On Linux it dies with the *thread* that made it: that is what the kernel offers. Use a session in the thread that
+    opened it, or in one that ends earlier.
 
     Args:
         where: what errors say it was running, e.g. ``tflite-int8, model.tflite``.
@@ -97,7 +100,7 @@ class Child:
         except (OSError, EOFError) as error:
             raise self._dead() from error
         if "error" in header:
-            raise error_from_json(header["error"]) from ChildTraceback(header["traceback"])
+            raise error_from_json(header["error"]) from ChildError(header["traceback"])
         if "bug" in header:
             raise RuntimeError(f"in the child of {self._where}: {header['bug']}")
         return header, array
@@ -140,7 +143,7 @@ class Child:
             "the target did not answer in time",
             where=self._where,
             found=self._with_log(f"no answer within {timeout_s:g} s"),
-            fix="check that the machine is not overloaded; a broken model file can also hang a runtime: export it again",
+            fix="check that the machine is not overloaded; a broken model file can hang a runtime too: export it again",
         )
 
     def _with_log(self, found: str) -> str:

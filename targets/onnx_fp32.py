@@ -32,7 +32,7 @@ class OnnxFp32(Target):
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
         try:
             self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # noqa: BLE001  # the runtime's exceptions have no common base but this one
+        except Exception as error:  # the runtime's exceptions have no common base but this one
             raise _mapped(error, artifact) from error
         self._input, self._output = artifact.input.name, artifact.output.name
         self._artifact = artifact
@@ -41,7 +41,7 @@ class OnnxFp32(Target):
     def _run(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
         try:
             (output,) = self._session.run([self._output], {self._input: inputs})
-        except Exception as error:  # noqa: BLE001  # as above
+        except Exception as error:  # as above
             raise _mapped(error, self._artifact) from error
         result: NDArray[np.float32] = output
         return result

@@ -56,9 +56,10 @@ class Session:
         self._children: list[Child] = []
         self._open = True
         self._images, self._busy_s, self._run_s = 0, 0.0, 0.0
+        self._processes = processes or default_processes()
         started = time.perf_counter()
         try:
-            for _ in range(processes or default_processes()):
+            for _ in range(self._processes):
                 self._children.append(Child(f"{target.name}, {artifact.path.name}"))
             for child in self._children:
                 child.send(open_request(target, artifact), timeout_s=limits.start_s)
@@ -120,7 +121,7 @@ class Session:
             "kernels": target.kernels,
             "rounding": target.rounding,
             "batch": target.batch,
-            "processes": len(self._children) or None,
+            "processes": self._processes,
             "threads_per_process": 1,
             "machine": platform.machine(),
             "cpu_flags": list(cpu_flags()),

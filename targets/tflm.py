@@ -53,7 +53,7 @@ class TflmInt8(Target):
     def _open(self, artifact: Artifact, model: bytes) -> dict[str, Any]:
         self._artifact = artifact
         used = self._measure(model)
-        needed = smallest(lambda size: self._fits(model, size), 2 * used["total"] + _SLACK)
+        needed = smallest(lambda size: self._fits(model, size), guess=used["total"], upper=2 * used["total"] + _SLACK)
         if self._arena_bytes is not None:
             if not self._fits(model, self._arena_bytes):
                 raise TargetRefused(

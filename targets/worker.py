@@ -87,7 +87,8 @@ class _Worker:
 
     def _run(self, images: NDArray[np.uint8]) -> Message:
         target, artifact = self._target, self._artifact
-        assert target is not None and artifact is not None, "a run follows an open"
+        assert target is not None, "a run follows an open"
+        assert artifact is not None, "likewise"
         inputs = artifact.feed(images)
         missing = -len(inputs) % target.batch
         if missing:  # every call gets a whole batch, so that outputs do not depend on how a run is split

@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No deadline: a timed assertion is no test. The same examples every time: a failure is somebody's change.
+settings.register_profile("tinyedge", deadline=None, derandomize=True)
+settings.load_profile("tinyedge")
 
 ALLOWED_SKIPS = ("needs TINYEDGE_DATA", "needs a CUDA device")
 """Any other skip fails the run: a test that silently does not run proves nothing."""

@@ -1,4 +1,3 @@
-import os
 import stat
 
 import pytest
@@ -13,7 +12,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         temporary.write_text("half")
         raise RuntimeError
     assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["result.json"]
+    assert [p.name for p in tmp_path.iterdir()] == ["result.json"]
 
 
 def test_folders_are_made_and_permissions_ordinary(tmp_path):

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("torch", "torchvision", "tensorflow", "litert_torch", "ai_edge_quantizer", "safetensors", "tflite_micro", "jax")
+HEAVY = ("torch", "torchvision", "tensorflow", "litert_torch", "ai_edge_quantizer", "safetensors", "tflite_micro")
 # Modules of the train and export extras: whoever asks for them has torch.
 NEED_TORCH = ("tinyedge.train.loop", "tinyedge.train.batches", "tinyedge.train.checkpoint")
 
 
 def modules():
-    folders = {"tinyedge": ROOT / "tinyedge", "tinyedge.exporters": ROOT / "exporters", "tinyedge.targets": ROOT / "targets"}
-    for package, folder in folders.items():
+    for package in ("tinyedge", "tinyedge.exporters", "tinyedge.targets"):
+        folder = ROOT / package.split(".")[-1]
         for path in sorted(folder.rglob("*.py")):
             parts = [*package.split("."), *path.relative_to(folder).with_suffix("").parts]
             yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
@@ -32,7 +32,8 @@ def test_the_wheel_holds_all_of_it_and_nothing_else(tmp_path):
     assert {n.split("/")[0] for n in names if ".dist-info/" not in n} == {"tinyedge"}
     expected = {m.replace(".", "/") for m in modules()}
     assert {f"{e}.py" in names or f"{e}/__init__.py" in names for e in expected} == {True}
-    zoo = {str(p.relative_to(ROOT)) for p in (ROOT / "tinyedge" / "zoo").rglob("*") if p.is_file() and "__pycache__" not in p.parts}
+    shipped = (p for p in (ROOT / "tinyedge" / "zoo").rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    zoo = {str(p.relative_to(ROOT)) for p in shipped}
     assert zoo <= names
     assert "tinyedge/py.typed" in names
 
@@ -46,7 +47,11 @@ def run_bare(code, tmp_path):
         f"        if name.split('.')[0] in {HEAVY!r}: raise ModuleNotFoundError(name, name=name)\n"
         "sys.meta_path.insert(0, Block())\n"
     )
-    return subprocess.run([sys.executable, "-c", block + code], capture_output=True, text=True, cwd=tmp_path, check=False)
+    return run(block + code, tmp_path)
+
+
+def run(code, folder):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder, check=False)
 
 
 def test_every_module_imports_without_the_extras(tmp_path):
@@ -56,7 +61,10 @@ def test_every_module_imports_without_the_extras(tmp_path):
     assert result.returncode == 0, result.stderr
 
 
-@pytest.mark.parametrize("command", ["", "validate", "family", "data", "data pack", "data info", "train", "export", "targets", "doctor"])
+COMMANDS = ("", "validate", "family", "data", "data pack", "data info", "train", "export", "targets", "doctor")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_works_without_the_extras_and_shows_an_example(command, tmp_path):
     arguments = [*command.split(), "--help"]
     result = run_bare(f"from tinyedge.cli.main import main; main({arguments!r})", tmp_path)
@@ -72,5 +80,5 @@ def test_help_loads_no_heavy_package(tmp_path):
         "from tinyedge.cli.main import run; run(['validate', '--help']); import sys\n"
         "assert not {'torch', 'tensorflow', 'scipy.stats', 'onnxruntime', 'ai_edge_litert'} & set(sys.modules)"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
+    result = run(code, tmp_path)
     assert result.returncode == 0, result.stderr

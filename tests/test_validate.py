@@ -39,7 +39,9 @@ def test_the_report_agrees_with_a_count_by_hand(report, zoo_entry, sample):
     wrong_before = {str(i) for i, ok in zip(before.ids, before.correct, strict=True) if not ok}
     wrong_after = {str(i) for i, ok in zip(after.ids, after.correct, strict=True) if not ok}
     assert report.reference.metrics["accuracy"] == 1 - len(wrong_before) / 600
-    assert report.comparison["jaccard"] == pytest.approx(len(wrong_before & wrong_after) / len(wrong_before | wrong_after))
+    assert report.comparison["jaccard"] == pytest.approx(
+        len(wrong_before & wrong_after) / len(wrong_before | wrong_after)
+    )
     assert {e.id for e in report.newly_wrong} == wrong_after - wrong_before
     assert sum(c.newly_wrong for c in report.classes) == len(wrong_after - wrong_before)
     assert sum(c.newly_right for c in report.classes) == len(wrong_before - wrong_after)

@@ -58,7 +58,7 @@ class TensorSpec:
             return real.astype(dtype)
         range_ = np.iinfo(dtype)
         stored = np.rint(real / np.float32(self.scale)) + np.float32(self.zero_point)
-        return np.clip(stored, range_.min, range_.max).astype(dtype)
+        return np.asarray(np.clip(stored, range_.min, range_.max), dtype)
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class Artifact:
         return (a, b, c) if self.input.layout == "NHWC" else (b, c, a)
 
     def feed(self, images: NDArray[np.uint8]) -> NDArray[Any]:
-        """uint8 ``(N, H, W, C)`` as the array that the graph takes: normalized, in its layout, quantized where it is."""
+        """uint8 ``(N, H, W, C)`` as the array that the graph takes: normalized, in its layout, quantized."""
         real = self.convention.apply(images)
         stored = self.input.quantize(real)
         return np.ascontiguousarray(stored.transpose(0, 3, 1, 2)) if self.input.layout == "NCHW" else stored

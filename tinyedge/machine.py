@@ -8,7 +8,8 @@ from importlib import metadata
 from pathlib import Path
 
 # The flags that change which kernels a runtime picks.
-_TELLING = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "avx_vnni", "amx_bf16", "amx_int8", "neon", "asimd", "bf16")
+_X86 = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "avx_vnni", "amx_bf16", "amx_int8")
+_ARM = ("neon", "asimd", "bf16")
 
 
 @cache
@@ -20,7 +21,7 @@ def cpu_flags() -> tuple[str, ...]:
         return ()
     found = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
     have = set(found.partition(":")[2].split())
-    return tuple(flag for flag in _TELLING if flag in have)
+    return tuple(flag for flag in _X86 + _ARM if flag in have)
 
 
 @cache

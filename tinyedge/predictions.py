@@ -102,7 +102,7 @@ class Predictions:
     @cached_property
     def predicted(self) -> NDArray[np.int64]:
         """``(N,)`` class of the largest output; the lowest index where several tie, as firmware's loop does."""
-        return self.outputs.argmax(axis=1).astype(np.int64)
+        return np.asarray(self.outputs.argmax(axis=1), np.int64)
 
     @cached_property
     def correct(self) -> NDArray[np.bool_]:

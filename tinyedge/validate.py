@@ -35,6 +35,10 @@ OnProgress = Callable[[str, int, int], None]
 _PACKAGES = ("numpy", "scipy", "ai-edge-litert", "onnxruntime", "tflite-micro", "torch")
 
 
+def _silent(step: str, done: int, total: int) -> None:
+    """No progress bar."""
+
+
 def validate(
     *,
     reference: Artifact,
@@ -45,7 +49,7 @@ def validate(
     policy: Policy,
     seed: int = 0,
     parity_images: int = PARITY_IMAGES,
-    on_progress: OnProgress = lambda step, done, total: None,
+    on_progress: OnProgress = _silent,
 ) -> Report:
     """Run both artifacts on ``data`` and judge what the deployed one does differently.
 
@@ -102,7 +106,7 @@ def validate(
 
 
 def predict(
-    target: str, artifact: Artifact, data: Dataset, on_progress: OnProgress = lambda step, done, total: None
+    target: str, artifact: Artifact, data: Dataset, on_progress: OnProgress = _silent
 ) -> Predictions:
     """What ``artifact`` puts out for ``data`` on the target called ``target``.
 

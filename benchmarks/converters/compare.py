@@ -182,8 +182,8 @@ def markdown(content: dict[str, Any]) -> str:
         + ", ".join(f"{name} {version}" for name, version in about["versions"].items())
         + ".",
         "",
-        "| exporter | calibration | images | accuracy | Jaccard | discordance | worst class drop | saturated top-1 | ties "
-        "| NLL change | ECE | bytes | a parameter | arena |",
+        "| exporter | calibration | images | accuracy | Jaccard | discordance | worst class drop | saturated top-1 "
+        "| ties | NLL change | ECE | bytes | a parameter | arena |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [

@@ -14,10 +14,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tinyedge.data import load_dataset
 from tinyedge.exporters.base import Options
 from tinyedge.exporters.representative import Representative, draw_representative
 from tinyedge.exporters.source import from_checkpoint
+
+from tinyedge.data import load_dataset
 from tinyedge.files import sha256_file, write_atomic
 from tinyedge.registry import EXPORTERS, lookup
 from tinyedge.train.checkpoint import load_checkpoint
@@ -48,7 +49,8 @@ def main() -> None:
             representative[data] = draw_representative(load_dataset(data, "train"))
         entry = build(path, data, representative[data])
         models[data, entry["model"], entry["seed"]] = entry
-        print(f"{data}/{path.stem}: {entry['test_accuracy']:.2%}, {sum(f['bytes'] for f in entry['files'].values()):,} bytes")
+        size = sum(file["bytes"] for file in entry["files"].values())
+        print(f"{data}/{path.stem}: {entry['test_accuracy']:.2%}, {size:,} bytes")
     listed = sorted(models.values(), key=lambda m: (m["data"], m["params"], m["model"], m["seed"]))
     write_atomic(INDEX, json.dumps({"format": FORMAT, "models": listed}, indent=1) + "\n")
     total = sum(p.stat().st_size for p in FOLDER.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
@@ -62,20 +64,20 @@ def build(path: Path, data: str, representative: Representative) -> dict[str, An
     checkpoint = load_checkpoint(path)
     key = checkpoint.key
     target = FOLDER / data / path.stem
-    files = {format: target.with_name(target.name + suffix) for format, suffix in FILES.items()}
+    files = {kind: target.with_name(target.name + suffix) for kind, suffix in FILES.items()}
     stored = files["checkpoint"]
     current = stored.is_file() and sha256_file(stored) == sha256_file(path)
     if not (current and all(file.is_file() for file in files.values())):
         stored.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, stored)
         source = from_checkpoint(stored)
-        for format in ("onnx-fp32", "tflite-fp32", "tflite-int8"):
-            exporter = lookup(EXPORTERS, "exporter", format)()
+        for kind in ("onnx-fp32", "tflite-fp32", "tflite-int8"):
+            exporter = lookup(EXPORTERS, "exporter", kind)()
             exporter.export(
                 source,
-                files[format],
+                files[kind],
                 representative=representative if exporter.quantized else None,
-                options=Options(batch="dynamic" if format == "onnx-fp32" else "1"),
+                options=Options(batch="dynamic" if kind == "onnx-fp32" else "1"),
             )
     return {
         "model": key.member.name,
@@ -86,12 +88,12 @@ def build(path: Path, data: str, representative: Representative) -> dict[str, An
         "epochs": checkpoint.epoch,
         "test_accuracy": checkpoint.facts["test_accuracy"],
         "files": {
-            format: {
+            kind: {
                 "path": str(file.relative_to(FOLDER)),
                 "sha256": sha256_file(file),
                 "bytes": file.stat().st_size,
             }
-            for format, file in files.items()
+            for kind, file in files.items()
         },
     }
 

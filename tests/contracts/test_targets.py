@@ -61,7 +61,9 @@ class TargetContract:
     def test_states_what_it_is(self, target):
         assert target.name == self.name
         assert target.precision in ("fp32", "int8")
-        assert target.kernels and target.runtime and target.requirements
+        assert target.kernels
+        assert target.runtime
+        assert target.requirements
         assert target.microcontroller == (self.name in ("tflite-int8", "tflite-int8-reference", "tflm-int8"))
 
     def test_available_here(self, target):
@@ -121,8 +123,11 @@ class TargetContract:
         assert json.loads(json.dumps(facts, allow_nan=False)) == facts
         for name in ("target", "runtime", "runtime_version", "kernels", "machine", "threads_per_process"):
             assert facts[name], name
-        assert facts["images"] >= 3 and facts["us_per_image"] >= 0 and facts["seconds"] > 0
-        assert "cpu_flags" in facts and "rounding" in facts
+        assert facts["images"] >= 3
+        assert facts["us_per_image"] >= 0
+        assert facts["seconds"] > 0
+        assert "cpu_flags" in facts
+        assert "rounding" in facts
         if self.suffix == ".tflite":
             assert "operators" in facts["kernels"], "counted in the runtime's own graph"
 
@@ -149,7 +154,8 @@ class TargetContract:
         with pytest.raises(errors.ArtifactCorrupt) as caught:
             artifact_of(tmp_path, cut, self.suffix)
         assert caught.value.exit_code == 2
-        assert "model" in caught.value.where and caught.value.fix
+        assert "model" in caught.value.where
+        assert caught.value.fix
 
     def test_a_file_of_another_kind_is_refused(self, tmp_path):
         with pytest.raises(errors.ArtifactCorrupt):
@@ -182,7 +188,8 @@ class TargetContract:
     def test_a_missing_package_says_how_to_get_it(self, target, artifact, monkeypatch):
         monkeypatch.setattr(base, "find_spec", lambda name: None)
         here = target.available()
-        assert not here.ok and here.missing == target.requirements[0].distribution
+        assert not here.ok
+        assert here.missing == target.requirements[0].distribution
         with pytest.raises(errors.TargetUnavailable, match="not installed") as caught:
             target.open(artifact)
         assert caught.value.exit_code == 4
@@ -227,7 +234,8 @@ class Int8Contract(TargetContract):
         with pytest.raises(errors.ArtifactUnsupported) as caught:
             target.open(artifact)
         assert all(word in str(caught.value) for word in words)
-        assert caught.value.exit_code == 2 and caught.value.fix
+        assert caught.value.exit_code == 2
+        assert caught.value.fix
 
     def test_a_dynamic_batch_is_refused_where_firmware_would(self, target, tmp_path):
         artifact = artifact_of(tmp_path, tiny_models.tflite(batch=-1), ".tflite")

@@ -41,6 +41,7 @@ def test_ece_agrees_with_torchmetrics() -> None:
     assert calibration.ece(confidence, correct) == pytest.approx(float(expected), abs=1e-6)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(confidences, answers)
 def test_ece_agrees_with_a_loop_and_with_its_reliability_table(
     confidence: NDArray[np.float64], correct: NDArray[np.bool_]
@@ -99,6 +100,7 @@ def test_debiased_ece_is_nearer_the_truth_than_the_plug_in(shift: float, truth: 
     assert bias < bias_plug or bias_plug < 0.004
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(confidences, answers)
 def test_debiased_ece_lies_between_zero_and_the_plug_in(
     confidence: NDArray[np.float64], correct: NDArray[np.bool_]
@@ -133,7 +135,7 @@ def test_signed_gap_by_hand() -> None:
     assert calibration.mean_confidence(confidence) == pytest.approx(0.6)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(coarse, answers, st.permutations(range(40)))
 def test_order_does_not_matter(confidence: NDArray[np.float64], correct: NDArray[np.bool_], order: list[int]) -> None:
     c, y = confidence[order], correct[order]

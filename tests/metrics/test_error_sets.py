@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -40,6 +40,7 @@ def test_flips_count_wrong_to_wrong() -> None:
     assert error_sets.flips(reference=np.array([0, 1, 2, 3]), deployed=np.array([0, 2, 2, 0])) == 0.5
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(right, right)
 def test_jaccard_agrees_with_scikit_learn_and_with_the_discordance_form(a: Bools, b: Bools) -> None:
     found = error_sets.jaccard(reference=a, deployed=b)
@@ -51,6 +52,7 @@ def test_jaccard_agrees_with_scikit_learn_and_with_the_discordance_form(a: Bools
     assert found == pytest.approx((e1 + e2 - d) / (e1 + e2 + d))
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(right, right)
 def test_bounds_symmetry_and_relations(a: Bools, b: Bools) -> None:
     both = {"reference": a, "deployed": b}
@@ -74,6 +76,7 @@ def test_bounds_symmetry_and_relations(a: Bools, b: Bools) -> None:
     )
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(right, right, st.permutations(range(25)))
 def test_order_does_not_matter(a: Bools, b: Bools, order: list[int]) -> None:
     assert error_sets.jaccard(reference=a[order], deployed=b[order]) == error_sets.jaccard(reference=a, deployed=b)
@@ -88,6 +91,7 @@ def test_baselines_are_what_such_models_show() -> None:
     assert error_sets.jaccard(**apart) == pytest.approx(error_sets.jaccard_independent(**apart), abs=0.005)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(arrays(np.int64, 25, elements=st.integers(0, 4)), right, right)
 def test_class_changes_agree_with_a_loop(labels: NDArray[np.int64], a: Bools, b: Bools) -> None:
     classes, change = error_sets.class_changes(labels, reference=a, deployed=b, num_classes=5)

@@ -42,7 +42,10 @@ def test_mobilenetv2_at_3_is_the_studys_largest():
     assert mobilenetv2.plan(3.0).params == 19_803_748
 
 
-@pytest.mark.parametrize("member", [Member("scalecnn", 4), Member("mobilenetv2", 0.1), Member("mobilenetv2", 0.25, 10, 2)])
+MEMBERS = (Member("scalecnn", 4), Member("mobilenetv2", 0.1), Member("mobilenetv2", 0.25, 10, 2))
+
+
+@pytest.mark.parametrize("member", MEMBERS)
 def test_plan_macs_equal_those_of_the_built_model(member):
     counted = 0
 

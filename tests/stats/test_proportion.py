@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, ttest_1samp
 
 from tinyedge.stats.proportion import mean_interval, share_interval
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.integers(1, 300), st.data())
 def test_share_interval_agrees_with_scipy(total: int, data: st.DataObject) -> None:
     count = data.draw(st.integers(0, total))

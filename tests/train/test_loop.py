@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -162,7 +164,7 @@ def test_the_learning_rate_is_a_cosine_to_zero():
     rates = [PAPER.rate(s, 1000) for s in range(1000)]
     assert rates[0] == 0.1
     assert rates[-1] < 1e-6
-    assert all(a > b for a, b in zip(rates, rates[1:], strict=False))
+    assert all(a > b for a, b in pairwise(rates))
 
 
 def test_a_shortened_recipe_says_so():

@@ -29,7 +29,7 @@ DataOption = Annotated[
     ),
 ]
 DataDirOption = Annotated[
-    Path | None, typer.Option("--data-dir", help="Where CIFAR-100 lies [default: $TINYEDGE_DATA].", show_default=False)
+    Path | None, typer.Option("--data-dir", help="Where CIFAR-100 lies (default: $TINYEDGE_DATA).", show_default=False)
 ]
 FamilyOption = Annotated[str, typer.Option("--family", help="scalecnn or mobilenetv2.")]
 

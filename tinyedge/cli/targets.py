@@ -47,10 +47,8 @@ def targets(format: FormatOption = Format.TEXT) -> None:
     table.add_column("takes", no_wrap=True)
     table.add_column("what runs")
     for row in rows:
-        version = f" {row.runtime_version}" if row.runtime_version else ""
-        table.add_row(
-            row.name, "yes" if row.available else "no", row.takes, f"{row.summary}; {row.kernels}, {row.runtime}{version}"
-        )
+        kernels = f"kernels: {row.kernels}" + (f" {row.runtime_version}" if row.runtime_version else "")
+        table.add_row(row.name, "yes" if row.available else "no", row.takes, f"{row.summary}\n[dim]{kernels}[/dim]")
     console = stdout()
     console.print(table)
     for row in rows:

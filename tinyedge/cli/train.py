@@ -26,7 +26,9 @@ def train(
     data_dir: DataDirOption = None,
     recipe: Annotated[
         str | None,
-        typer.Option(help=f"{' or '.join(RECIPES)} [default: shapes for --data shapes, else paper].", show_default=False),
+        typer.Option(
+            help=f"{' or '.join(RECIPES)} (default: shapes for --data shapes, else paper).", show_default=False
+        ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Fewer or more than the recipe's; its name then says so.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the checkpoint; an unfinished run there is resumed.")] = Path(
@@ -34,7 +36,7 @@ def train(
     ),
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, bf16 (autocast) or fp32.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads [default: PyTorch's].")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads (default: PyTorch's).")] = None,
     stem_stride: Annotated[int, typer.Option(help="MobileNetV2's first stride: 1 or 2.")] = 1,
     format: FormatOption = Format.TEXT,
 ) -> None:
@@ -126,7 +128,8 @@ def _bar(console: Console) -> Progress:
 
 def _show(bar: Progress, task: TaskID, step: Step) -> None:
     done, total = step.epoch * step.steps + step.step, step.epochs * step.steps
-    fields: dict[str, object] = {"epoch": f"{step.epoch + 1}/{step.epochs}"}
+    bar.update(task, completed=done, total=total)
+    fields = bar.tasks[task].fields
+    fields["epoch"] = f"{step.epoch + 1}/{step.epochs}"
     if step.loss is not None and step.train_accuracy is not None:
         fields |= {"loss": f"{step.loss:.3f}", "accuracy": f"{step.train_accuracy:.1%}"}
-    bar.update(task, completed=done, total=total, **fields)

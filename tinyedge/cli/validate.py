@@ -58,9 +58,9 @@ def validate(
     data: DataOption = "auto",
     data_dir: DataDirOption = None,
     images: Annotated[
-        int | None, typer.Option(min=1, help="Evaluate a seeded sample of this many images [default: all].")
+        int | None, typer.Option(min=1, help="Evaluate a seeded sample of this many images (default: all).")
     ] = None,
-    policy: Annotated[Path | None, typer.Option(help="A policy file (TOML) [default: the built-in policy].")] = None,
+    policy: Annotated[Path | None, typer.Option(help="A policy file (TOML; default: the built-in policy).")] = None,
     parity: Annotated[
         int, typer.Option(min=0, help="Images to run on TFLite Micro too (int8 TFLite); 0 for none.")
     ] = PARITY_IMAGES,

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.errors import CorruptImage, DataError, ImageSizeMismatch
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
 
 _MODES = {"L": 1, "1": 1, "RGB": 3, "P": 3}
 
@@ -64,15 +68,14 @@ def decode_image(path: Path, *, expected: tuple[int, int] | None = None) -> NDAr
     return pixels.reshape(*pixels.shape[:2], channels)
 
 
-def _refuse_lossy(image: object, path: Path) -> None:
-    mode = getattr(image, "mode")  # noqa: B009  # Pillow's stub types are not needed for three names
+def _refuse_lossy(image: ImageFile, path: Path) -> None:
     lost = None
-    if mode not in _MODES and mode not in ("RGBA", "LA", "PA"):
-        lost = f"pixels of Pillow's mode {mode}"
-    elif image.has_transparency_data:  # type: ignore[attr-defined]
+    if image.mode not in _MODES and image.mode not in ("RGBA", "LA", "PA"):
+        lost = f"pixels of Pillow's mode {image.mode}"
+    elif image.mode not in _MODES or image.has_transparency_data:
         lost = "transparency"
-    elif getattr(image, "n_frames", 1) > 1:
-        lost = f"{getattr(image, 'n_frames')} frames"  # noqa: B009
+    elif (frames := getattr(image, "n_frames", 1)) > 1:  # only formats that can hold several have it
+        lost = f"{frames} frames"
     if lost is not None:
         raise DataError(
             "the image does not fit 8-bit grey or RGB without a loss",

@@ -25,9 +25,7 @@ def read(path: Path) -> ModelFacts:
         ArtifactCorrupt, ArtifactUnsupported: as in ``tinyedge.formats.read_model``.
     """
     tensors, about = _header(path)
-    wrong = sorted(
-        {str(t["dtype"]) for name, t in tensors.items() if name.startswith(PREFIX)} - {"F32", "I64"}
-    )
+    wrong = sorted({str(t["dtype"]) for name, t in tensors.items() if name.startswith(PREFIX)} - {"F32", "I64"})
     if wrong:
         raise ArtifactUnsupported(
             "the checkpoint's weights are not float32", where=path, found=", ".join(wrong), expected="F32"

@@ -104,7 +104,9 @@ def single_precision(dtypes: dict[str, str], path: Path) -> str:
             "the model has no weights", where=path, found="no constant of a convolution or a fully connected layer"
         )
     example = {dtype: name for name, dtype in dtypes.items()}
-    listed = ", ".join(f"{dtype} ({list(dtypes.values()).count(dtype)}, e.g. {example[dtype]})" for dtype in sorted(found))
+    listed = ", ".join(
+        f"{dtype} ({list(dtypes.values()).count(dtype)}, e.g. {example[dtype]})" for dtype in sorted(found)
+    )
     raise ArtifactUnsupported(
         "the weights are not all of one supported type",
         where=path,

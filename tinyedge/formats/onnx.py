@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from tinyedge.artifact import TensorSpec
 from tinyedge.errors import ArtifactCorrupt, ArtifactUnsupported
@@ -100,9 +100,7 @@ def _elements(tensor: onnx.TensorProto) -> int:
 
 
 def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
-    return tuple(
-        dim.dim_value if dim.HasField("dim_value") else -1 for dim in value.type.tensor_type.shape.dim
-    )
+    return tuple(dim.dim_value if dim.HasField("dim_value") else -1 for dim in value.type.tensor_type.shape.dim)
 
 
 def _dtype(value: onnx.ValueInfoProto) -> str:

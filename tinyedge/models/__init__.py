@@ -1,0 +1,1 @@
+"""The width families: what each member costs, and how it is built."""

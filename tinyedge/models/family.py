@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from tinyedge.errors import UsageError
@@ -71,7 +72,7 @@ class Nearest:
     factor: float
 
 
-def family_module(name: str):  # type: ignore[no-untyped-def]  # a module, used by its three names only
+def family_module(name: str) -> ModuleType:
     """The module of a family.
 
     Raises:

@@ -56,9 +56,10 @@ def build(width: float, num_classes: int = 100, *, stem_stride: int = 1) -> nn.M
     from torchvision.models import mobilenet_v2
 
     stride = _checked(stem_stride)
-    model: nn.Module = mobilenet_v2(num_classes=num_classes, width_mult=width)
-    model.features[0][0].stride = (stride, stride)  # type: ignore[index,union-attr]  # a Sequential of Sequentials
-    return model
+    model = mobilenet_v2(num_classes=num_classes, width_mult=width)
+    model.features[0][0].stride = (stride, stride)
+    module: nn.Module = model
+    return module
 
 
 def _checked(stem_stride: int) -> int:

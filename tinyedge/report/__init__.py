@@ -1,0 +1,1 @@
+"""The report: its versioned schema, and one renderer a file."""

@@ -79,7 +79,8 @@ def _gates(verdict: Verdict, console: Console) -> None:
             told = gate.warning if gate.status is Status.PASS else gate.detail
             console.print(f"[{_COLOR[gate.status]}]{gate.title}:[/] {escape(str(told))}{needed}")
     if verdict.skipped:
-        console.print("not judged: " + "; ".join(f"{s.title} ({escape(s.reason)})" for s in verdict.skipped), style="dim")
+        skipped = "; ".join(f"{s.title} ({escape(s.reason)})" for s in verdict.skipped)
+        console.print(f"not judged: {skipped}", style="dim")
     console.print()
 
 
@@ -151,8 +152,9 @@ def _kernels(report: Report, console: Console) -> None:
 
 
 def _parity(parity: Parity) -> str:
-    steps = ", ".join(f"{step:+d}: {count:,}" if step else f"0: {count:,}" for step, count in parity.lsb_histogram.items())
+    histogram = parity.lsb_histogram.items()
+    steps = ", ".join(f"{step:+d}: {count:,}" if step else f"0: {count:,}" for step, count in histogram)
     return (
-        f"{parity.images:,} images on {parity.against} too: {parity.argmax_flips} argmax flips, {parity.elements_differ:.2%} "
-        f"of outputs differ (LSB {steps})"
+        f"{parity.images:,} images on {parity.against} too: {parity.argmax_flips} argmax flips, "
+        f"{parity.elements_differ:.2%} of outputs differ (LSB {steps})"
     )

@@ -82,8 +82,8 @@ def train(
     *,
     folder: Path,
     device: torch.device,
-    on_step: Callable[[Progress], None] = lambda progress: None,
-    on_note: Callable[[str], None] = lambda note: None,
+    on_step: Callable[[Progress], None] = lambda _: None,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> Checkpoint:
     """Train ``key`` on ``data``, or go on where ``folder`` has its state; return what was written.
 
@@ -105,7 +105,7 @@ def train(
         on_note(f"{files.final.name} is already finished; nothing to train")
         return done
     torch.manual_seed(key.seed)
-    model = key.member.build().to(device, memory_format=torch.channels_last)
+    model = key.member.build().to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(
         model.parameters(),
         lr=key.recipe.learning_rate,
@@ -168,7 +168,7 @@ def _epoch(
             logits = model(images)
         loss = nn.functional.cross_entropy(logits.float(), labels)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         looked = step % 50 == 49 or step + 1 == steps
         value = float(loss.detach()) if looked else None

@@ -29,7 +29,8 @@ class Entry:
         recipe: the recipe's name; a shortened one says so.
         epochs: passes over the training set.
         test_accuracy: of the float32 model, on that dataset's test split.
-        files: by format (``checkpoint``, ``onnx-fp32``, ``tflite-fp32``, ``tflite-int8``): path in the zoo, SHA-256, bytes.
+        files: path in the zoo, SHA-256 and bytes by format: ``checkpoint``, ``onnx-fp32``, ``tflite-fp32``,
+            ``tflite-int8``.
     """
 
     model: str
