@@ -20,6 +20,12 @@ def make_noise() -> None:
     logging.getLogger("converter").warning("a log line")
 
 
+def fail_noisily() -> None:
+    with quiet("it failed", where="here"):
+        make_noise()
+        raise ValueError("no such operator")
+
+
 def test_nothing_gets_out_where_all_goes_well(capfd):
     with quiet("it failed", where="here"):
         make_noise()
@@ -27,9 +33,8 @@ def test_nothing_gets_out_where_all_goes_well(capfd):
 
 
 def test_all_of_it_is_shown_where_it_fails(capfd):
-    with pytest.raises(ExportError) as caught, quiet("it failed", where="here"):
-        make_noise()
-        raise ValueError("no such operator")
+    with pytest.raises(ExportError) as caught:
+        fail_noisily()
     message = str(caught.value)
     assert message.startswith("it failed\n  where:    here\n  found:    ValueError: no such operator")
     for line in ("from python", "from python, too", "from C", "from C, too"):

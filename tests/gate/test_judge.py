@@ -113,7 +113,7 @@ def test_accuracy_on_few_images_is_inconclusive_and_says_how_many_it_takes() -> 
     verdict = judge(reference=outcome(right), deployed=outcome(flipped(right, lost=20, gained=20)))
     found = gate(verdict, "accuracy")
     assert found.status is Status.INCONCLUSIVE
-    assert found.images_needed == pytest.approx(4947, abs=1)  # FACTS.md: d = 8 %, no drop, 1 pp
+    assert found.images_needed == pytest.approx(4947, abs=1)  # measured for the design: d = 8 %, no drop, 1 pp
     assert verdict.exit_code == INCONCLUSIVE
 
 

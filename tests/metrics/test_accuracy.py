@@ -74,7 +74,7 @@ def test_spread_kept_by_hand() -> None:
 
 
 def test_noise_alone_shows_a_gini_that_the_correction_takes_off() -> None:
-    # PAPER.md: 0.062 where all classes are truly equal at 100 images a class.
+    # known beforehand: 0.062 where all classes are truly equal at 100 images a class.
     rng = np.random.default_rng(1)
     drawn = [table(rng.binomial(100, 0.45, 100) / 100) for _ in range(200)]
     assert np.mean([accuracy.gini(t.accuracy) for t in drawn]) == pytest.approx(0.062, abs=0.002)

@@ -10,7 +10,7 @@ from tinyedge.stats.proportion import share_interval
 
 @pytest.mark.parametrize(("d", "images"), [(0.03, 1855), (0.08, 4947), (0.15, 9274), (0.30, 18548)])
 def test_images_at_one_point_margin_are_those_measured(d: float, images: int) -> None:
-    assert images_for_drop(discordance=d, margin=0.01) == images  # FACTS.md, Statistics
+    assert images_for_drop(discordance=d, margin=0.01) == images  # measured for the design
 
 
 def test_that_many_images_have_that_power() -> None:

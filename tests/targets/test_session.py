@@ -177,10 +177,13 @@ def test_nothing_is_left_behind(artifact):
 def test_ctrl_c_ends_the_children(artifact):
     with fake_targets.HangsInRun().open(artifact, processes=2) as session:
         pids = [child.pid for child in session._children]
-        signal.signal(signal.SIGALRM, _interrupt)
+        before = signal.signal(signal.SIGALRM, _interrupt)
         signal.setitimer(signal.ITIMER_REAL, 0.3)
-        with pytest.raises(KeyboardInterrupt):
-            session.run(images(4))
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                session.run(images(4))
+        finally:
+            signal.signal(signal.SIGALRM, before)
         assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import typer
 from packaging.requirements import Requirement
+from rich.markup import escape
 from rich.table import Table
 
 from tinyedge import __version__
@@ -62,9 +63,9 @@ def doctor(format: FormatOption = Format.TEXT) -> None:
     table.add_column(no_wrap=True)
     table.add_column()
     for check in checks:
-        table.add_row(check.state, check.name, check.found)
+        table.add_row(check.state, check.name, escape(check.found))
         if check.fix:
-            table.add_row("", "", f"to do: {check.fix}")
+            table.add_row("", "", escape(f"to do: {check.fix}"))
     console = stdout()
     console.print(table)
     console.print("the run-time targets work" if works else "a run-time target does not work: see the broken lines")

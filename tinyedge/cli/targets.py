@@ -47,7 +47,8 @@ def targets(format: FormatOption = Format.TEXT) -> None:
     table.add_column("takes", no_wrap=True)
     table.add_column("what runs")
     for row in rows:
-        kernels = f"kernels: {row.kernels}" + (f" {row.runtime_version}" if row.runtime_version else "")
+        version = f" ({row.runtime} {row.runtime_version})" if row.runtime_version else ""
+        kernels = f"kernels: {row.kernels}{version}"
         table.add_row(row.name, "yes" if row.available else "no", row.takes, f"{row.summary}\n[dim]{kernels}[/dim]")
     console = stdout()
     console.print(table)

@@ -1,6 +1,6 @@
 """TFLite: the flatbuffer read lazily, each access bound by the file's own bytes.
 
-Structure that a runtime would trust blindly is looked at here first: FACTS of broken files are that LiteRT and TFLite
+Structure that a runtime would trust blindly is looked at here first: measured on broken files, LiteRT and TFLite
 Micro segfault on some of them and accept others in silence.
 """
 

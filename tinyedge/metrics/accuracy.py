@@ -82,7 +82,7 @@ def gini(values: NDArray[np.float64]) -> float:
     >>> round(gini(np.array([0.2, 0.4])), 4)  # 2 * |0.2 - 0.4| / (2 * 4 * 0.3)
     0.1667
 
-    Reference: PAPER.md, Definitions; Gini 1912. The population form (divided by M^2), as the study's 0.26 and 0.09.
+    Reference: docs/metrics.md; Gini 1912. The population form (divided by M^2), as the study's 0.26 and 0.09.
     """
     total = values.sum()
     if total == 0:
@@ -103,7 +103,7 @@ def spread_kept(table: ClassAccuracies) -> float:
     Raises:
         PredictionsError: below two classes or two images a class: noise cannot be told from spread then.
 
-    Reference: PAPER.md, Definitions. The unbiased s2 (divided by M - 1) is ours, for both sides to be unbiased.
+    Reference: docs/metrics.md. The unbiased s2 (divided by M - 1) is ours, for both sides to be unbiased.
     """
     if len(table) < 2 or table.counts.min() < 2:
         smallest = int(table.counts.min()) if len(table) else 0

@@ -13,7 +13,7 @@ from tinyedge.metrics import accuracy, calibration, error_sets, numerics
 from tinyedge.metrics.outcome import Outcome, check_pair
 from tinyedge.metrics.spec import AloneMetric, MetricSpec, PairCompute, PairMetric
 
-_PAPER = "PAPER.md, Definitions"
+_PAPER = "docs/metrics.md"
 _OURS = "docs/metrics.md"
 _GUO = "Guo et al. 2017"
 

@@ -20,7 +20,7 @@ def jaccard(*, reference: NDArray[np.bool_], deployed: NDArray[np.bool_]) -> flo
     >>> jaccard(reference=np.array([False, False, True, True]), deployed=np.array([False, True, False, True]))
     0.3333333333333333
 
-    Reference: PAPER.md, Definitions. Two empty sets are equal, hence 1 by convention.
+    Reference: docs/metrics.md. Two empty sets are equal, hence 1 by convention.
     """
     union = int((~reference | ~deployed).sum())
     return float((~reference & ~deployed).sum() / union) if union else 1.0
