@@ -12,9 +12,9 @@ from tinyedge.data.dataset import Dataset
 from tinyedge.errors import ExportError
 
 DEFAULT_COUNT = 1000
-"""Measured (docs/converters.md): from 500 images on, accuracy no longer moves and hardly any top-1 logit saturates."""
+"""Measured (docs/converters.md): of 300 draws none saturated the largest logit of more than 1 % of the test images."""
 MIN_COUNT = 100
-"""Fewer leave the ranges to luck: with 20 images some draws saturate the largest logit of several per cent."""
+"""Fewer leave the ranges to luck: of 300 draws of 20 images more than 80 % saturated over 1 %, the worst a quarter."""
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,10 @@ def _callable(source: KerasSource | TorchSource) -> tuple[Any, tuple[int, ...]]:
     import tensorflow as tf
 
     if isinstance(source, KerasSource) and source.location is not None and source.location.is_dir():
-        loaded = tf.saved_model.load(str(source.location))
+        try:
+            loaded = tf.saved_model.load(str(source.location))
+        except (OSError, ValueError) as error:
+            raise _not_a_model(source, error, "a SavedModel folder, with saved_model.pb") from error
         if "serving_default" not in loaded.signatures:
             raise _not_a_model(source, f"signatures {sorted(loaded.signatures)}", "a SavedModel with serving_default")
         signature = loaded.signatures["serving_default"]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tinyedge.errors import ExportError
 from tinyedge.exporters.base import Conversion, Exporter, Job
+from tinyedge.exporters.bias_correction import correct_biases
 from tinyedge.exporters.expectations import NOT_ON_MICROCONTROLLERS, check_close, check_int8
 from tinyedge.exporters.flatbuffer import for_microcontrollers
 from tinyedge.exporters.ranges import (
@@ -36,8 +37,9 @@ class TfliteInt8(Exporter):
     """TFLite int8.
 
     Calibrations:
-        minmax: the smallest and the largest value of each tensor over all the representative images.
-        minmax-full: the same, with the bottom of the scores left where it is (see ``ranges``).
+        minmax: the smallest and the largest value of each tensor over all the representative images, with two
+            refinements: the bottom of the scores (``ranges``) and the biases (``bias_correction``).
+        minmax-plain: without these two.
         moving-average: the quantizer's own default. It follows the last twenty images, cuts off what is rare,
             and with it the largest logits: here to show what a bad default does, not to be shipped.
     """
@@ -46,7 +48,7 @@ class TfliteInt8(Exporter):
     suffix = ".tflite"
     requires = REQUIRES | {"ai_edge_quantizer": "ai-edge-quantizer"}
     quantized = True
-    calibrations = ("minmax", "minmax-full", "moving-average")
+    calibrations = ("minmax", "minmax-plain", "moving-average")
 
     def _convert(self, job: Job) -> Conversion:
         source: TorchSource = job.source
@@ -59,7 +61,10 @@ class TfliteInt8(Exporter):
         if scheme == "minmax" and graph.operators[-1].name != "SOFTMAX":
             low = lowest_score_that_matters(outputs)
             set_range(ranges, names_of_scores(graph), low, float(outputs.max()))
-        rewritten = for_microcontrollers(_quantized(content, ranges))
+        quantized = _quantized(content, ranges)
+        if scheme == "minmax":
+            quantized = correct_biases(content, quantized, source.convention.apply(images))
+        rewritten = for_microcontrollers(quantized)
         return Conversion(rewritten, images[:_COMPARED], outputs[:_COMPARED])
 
     def _verify(self, path: Path, converted: Conversion, job: Job) -> dict[str, Any]:

@@ -49,6 +49,7 @@ def validate(
     policy: Policy,
     seed: int = 0,
     parity_images: int = PARITY_IMAGES,
+    arena_bytes: int | None = None,
     on_progress: OnProgress = _silent,
 ) -> Report:
     """Run both artifacts on ``data`` and judge what the deployed one does differently.
@@ -62,6 +63,7 @@ def validate(
         policy: the gates and their limits.
         seed: of the parity sample.
         parity_images: how many images an int8 TFLite model is also run on in TFLite Micro; 0 for none.
+        arena_bytes: the tensor arena that the firmware gives TFLite Micro; whatever is needed if ``None``.
         on_progress: for a progress bar.
 
     Raises:
@@ -78,17 +80,16 @@ def validate(
     for artifact in (reference, deployed):
         _check_fit(artifact, data)
     before = predict(reference_target, reference, data, on_progress)
-    after = predict(target, deployed, data, on_progress)
+    micro = None if arena_bytes is None else {"arena_bytes": arena_bytes}
+    after = predict(target, deployed, data, on_progress, micro if target == PARITY_TARGET else None)
     before, after = paired(before, after)
-    parity, parity_note = _parity(target, deployed, data, after, parity_images, seed, on_progress)
+    parity, parity_note = _parity(target, deployed, data, after, parity_images, seed, on_progress, micro)
     outcome_before, outcome_after = _outcome(before, data), _outcome(after, data)
-    # Reported for every int8 TFLite model, judged only where the run stands for a microcontroller's arithmetic.
-    judged = parity is not None and lookup(TARGETS, "target", target).microcontroller
     verdict = judge(
         reference=outcome_before,
         deployed=outcome_after,
         policy=policy,
-        parity=ParityCount(parity.images, parity.argmax_flips) if parity is not None and judged else None,
+        parity=_judged_parity(target, parity, parity_note),
     )
     return Report(
         run=_run_facts(target, reference_target, seed),
@@ -106,15 +107,19 @@ def validate(
 
 
 def predict(
-    target: str, artifact: Artifact, data: Dataset, on_progress: OnProgress = _silent
+    target: str,
+    artifact: Artifact,
+    data: Dataset,
+    on_progress: OnProgress = _silent,
+    options: dict[str, Any] | None = None,
 ) -> Predictions:
-    """What ``artifact`` puts out for ``data`` on the target called ``target``.
+    """What ``artifact`` puts out for ``data`` on the target called ``target``, built with ``options``.
 
     Raises:
         UsageError: for an unknown target.
         TargetError, ArtifactError, PredictionsError: from the target.
     """
-    runtime = lookup(TARGETS, "target", target)()
+    runtime = lookup(TARGETS, "target", target)(**(options or {}))
     with runtime.open(artifact) as session:
         outputs = session.run(data.images, on_progress=lambda done, total: on_progress(target, done, total))
         facts = {"target": target, **session.facts()}
@@ -188,6 +193,7 @@ def _parity(
     images: int,
     seed: int,
     on_progress: OnProgress,
+    options: dict[str, Any] | None,
 ) -> tuple[Parity | None, str | None]:
     """The deployed file on TFLite Micro too, or why not."""
     if deployed.format != "tflite" or deployed.precision != "int8":
@@ -200,7 +206,7 @@ def _parity(
     count = min(images, len(data))
     index = np.sort(np.random.default_rng(seed).choice(len(data), count, replace=False)).astype(np.int64)
     try:
-        micro = predict(PARITY_TARGET, deployed, data.take(index), on_progress)
+        micro = predict(PARITY_TARGET, deployed, data.take(index), on_progress, options)
     except TargetUnavailable as error:
         return None, f"not run: {error.what}; {error.fix}"
     run = after.take(index)
@@ -208,6 +214,15 @@ def _parity(
     flips = int((run.predicted != micro.predicted).sum())
     histogram = {int(step): int(n) for step, n in zip(steps, counts, strict=True)}
     return Parity(PARITY_TARGET, micro.provenance, count, flips, histogram), None
+
+
+def _judged_parity(target: str, parity: Parity | None, note: str | None) -> ParityCount | str:
+    """Reported for every int8 TFLite model, judged only where the run stands for a microcontroller's arithmetic."""
+    if parity is None:
+        return str(note)
+    if not lookup(TARGETS, "target", target).microcontroller:
+        return f"{target} does not stand for a microcontroller"
+    return ParityCount(parity.images, parity.argmax_flips)
 
 
 def _class_changes(before: Predictions, after: Predictions, data: Dataset) -> tuple[ClassChange, ...]:

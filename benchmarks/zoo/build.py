@@ -14,11 +14,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from tinyedge.data import load_dataset
 from tinyedge.exporters.base import Options
 from tinyedge.exporters.representative import Representative, draw_representative
 from tinyedge.exporters.source import from_checkpoint
-
-from tinyedge.data import load_dataset
 from tinyedge.files import sha256_file, write_atomic
 from tinyedge.registry import EXPORTERS, lookup
 from tinyedge.train.checkpoint import load_checkpoint

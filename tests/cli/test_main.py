@@ -60,10 +60,13 @@ def test_json_is_the_whole_of_stdout(capsys):
     assert [m["params"] for m in listed][:2] == [21_936, 46_570]
 
 
-def test_a_reader_that_goes_away_is_no_error():
-    code = "from tinyedge.cli.main import main; main(['family'])"
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["family"], 0), (["family", "--format", "json"], 0), (["--help"], 141)]
+)
+def test_a_reader_that_goes_away_does_not_read_as_a_failed_gate(arguments, code):
+    program = f"from tinyedge.cli.main import main; main({arguments!r})"
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.close()
     _, err = process.communicate()
     assert b"Traceback" not in err
-    assert process.returncode == 0
+    assert process.returncode == code

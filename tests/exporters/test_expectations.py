@@ -51,7 +51,7 @@ def test_another_input_scale_is_found(tmp_path):
     def rescale(model, graph):
         graph.tensors[graph.inputs[0]].quantization.scale = [0.0077]
 
-    with pytest.raises(ExportError, match=r"(?s)not quantized so that.*0\.0077.*0\.0078125"):
+    with pytest.raises(ExportError, match=r"(?s)not quantized so that.*0\.0076.*0\.0078125"):
         check(edited(tmp_path, rescale))
 
 

@@ -23,7 +23,7 @@ def test_the_default_limits() -> None:
     assert limits["churn"]["max_discordance_percent"] == 10.0
     assert limits["signed_gap"]["max_gap_pp"] == 3.0
     assert limits["saturation"]["max_saturated_percent"] == 1.0
-    assert limits["ties"]["max_tied_percent"] == 8.0
+    assert limits["ties"]["max_tied_percent"] == 5.0
     assert limits["parity"]["max_argmax_flips_percent"] == 0.5
 
 

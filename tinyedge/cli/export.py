@@ -38,7 +38,7 @@ def export(
     representative_seed: Annotated[int, typer.Option(min=0, help="Which of the training images.")] = 0,
     calibration: Annotated[
         str | None,
-        typer.Option(help="minmax, minmax-full or moving-average (default: minmax).", show_default=False),
+        typer.Option(help="minmax, minmax-plain or moving-average (default: minmax).", show_default=False),
     ] = None,
     batch: Annotated[str, typer.Option(help="1, or dynamic (onnx-fp32).")] = "1",
     normalize: Annotated[

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 
@@ -10,6 +9,7 @@ import typer
 
 from tinyedge import __version__, errors
 from tinyedge.cli import data, doctor, export, family, targets, train, validate
+from tinyedge.cli.options import drop_stdout
 
 app = typer.Typer(
     name="tinyedge",
@@ -48,8 +48,8 @@ def main(arguments: list[str] | None = None) -> None:
     code = run(arguments)
     try:
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader (head, less) has gone; that is not an error of ours
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        drop_stdout()
     sys.exit(code)
 
 
@@ -67,8 +67,8 @@ def run(arguments: list[str] | None = None) -> int:
     except (typer.Abort, KeyboardInterrupt):
         typer.echo("interrupted", err=True)
         return 130
-    except BrokenPipeError:
-        return errors.PASS
+    except (BrokenPipeError, SystemExit):  # the help page's printer exits with 1 when its reader has gone
+        return 141  # 128 + SIGPIPE, as any program that is cut off
     except MemoryError:
         typer.echo("error: out of memory\n  to do:    evaluate fewer images with --images N", err=True)
         return errors.BAD_INPUT

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,10 +36,21 @@ DataDirOption = Annotated[
 FamilyOption = Annotated[str, typer.Option("--family", help="scalecnn or mobilenetv2.")]
 
 
+class _Stdout(Console):
+    def on_broken_pipe(self) -> None:
+        """Go on silently: rich would exit with 1, which here means that a gate failed."""
+        drop_stdout()
+
+
+def drop_stdout() -> None:
+    """The reader (head, less) has gone: what is still written goes nowhere, and the exit code stays what it is."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def stdout() -> Console:
     """For results. Plain when piped; never wider than the terminal, 80 columns when there is none."""
-    console = Console(highlight=False, soft_wrap=False)
-    return console if console.is_terminal else Console(highlight=False, width=80, no_color=True)
+    console = _Stdout(highlight=False)
+    return console if console.is_terminal else _Stdout(highlight=False, width=80, no_color=True)
 
 
 def stderr() -> Console:
@@ -47,4 +60,7 @@ def stderr() -> Console:
 
 def print_json(content: Any) -> None:
     """A result as JSON on stdout; NaN is refused, as JSON has none."""
-    typer.echo(json.dumps(content, indent=1, allow_nan=False))
+    try:
+        typer.echo(json.dumps(content, indent=1, allow_nan=False))
+    except BrokenPipeError:
+        drop_stdout()

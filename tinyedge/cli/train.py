@@ -82,7 +82,7 @@ def train(
             test_set,
             folder=folder,
             device=where,
-            on_step=lambda step: _show(bar, task, step),
+            on_step=lambda step: _show(bar, task, step, console),
             on_note=console.print,
         )
     path = Files(folder, key.name).final
@@ -126,10 +126,14 @@ def _bar(console: Console) -> Progress:
     )
 
 
-def _show(bar: Progress, task: TaskID, step: Step) -> None:
+def _show(bar: Progress, task: TaskID, step: Step, console: Console) -> None:
     done, total = step.epoch * step.steps + step.step, step.epochs * step.steps
     bar.update(task, completed=done, total=total)
     fields = bar.tasks[task].fields
     fields["epoch"] = f"{step.epoch + 1}/{step.epochs}"
     if step.loss is not None and step.train_accuracy is not None:
         fields |= {"loss": f"{step.loss:.3f}", "accuracy": f"{step.train_accuracy:.1%}"}
+    if step.step == step.steps and not console.is_terminal:  # a log file gets a line an epoch in place of the bar
+        left = bar.tasks[task].time_remaining
+        eta = "" if left is None else f"  ETA {left / 60:.0f} min"
+        console.print(f"epoch {fields['epoch']}  loss {fields['loss']}  acc {fields['accuracy']}{eta}")

@@ -64,6 +64,10 @@ def validate(
     parity: Annotated[
         int, typer.Option(min=0, help="Images to run on TFLite Micro too (int8 TFLite); 0 for none.")
     ] = PARITY_IMAGES,
+    arena_bytes: Annotated[
+        int | None,
+        typer.Option(min=1, help="The firmware's tensor arena: TFLite Micro refuses a model that needs more."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the samples that --images and --parity draw.")] = 0,
     report: Annotated[Path | None, typer.Option(help="Write the whole report as JSON to this file.")] = None,
     format: FormatOption = Format.TEXT,
@@ -106,6 +110,7 @@ def validate(
             policy=rules,
             seed=seed,
             parity_images=parity,
+            arena_bytes=arena_bytes,
             on_progress=_Steps(bar),
         )
     content = result.to_json()

@@ -11,7 +11,11 @@ from tinyedge.metrics.outcome import Outcome, check_pair
 
 
 def judge(
-    *, reference: Outcome, deployed: Outcome, policy: Policy = DEFAULT_POLICY, parity: Parity | None = None
+    *,
+    reference: Outcome,
+    deployed: Outcome,
+    policy: Policy = DEFAULT_POLICY,
+    parity: Parity | str = "no parity sample was run",
 ) -> Verdict:
     """Judge the deployed model against the reference.
 
@@ -19,13 +23,13 @@ def judge(
         reference: the float model.
         deployed: the deployed artifact, on the same images in the same order.
         policy: the limits.
-        parity: against TensorFlow Lite Micro, for a microcontroller target.
+        parity: against TensorFlow Lite Micro, for a microcontroller target; or why there is none.
 
     Raises:
         PredictionsError: where the two are not of the same examples, or the parity counts cannot be.
     """
     check_pair(reference, deployed)
-    if parity is not None and not 0 <= parity.argmax_flips <= parity.compared:
+    if isinstance(parity, Parity) and not 0 <= parity.argmax_flips <= parity.compared:
         raise PredictionsError(
             "the parity counts cannot be",
             found=f"{parity.argmax_flips} argmax flips of {parity.compared} images",

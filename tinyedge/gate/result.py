@@ -44,14 +44,14 @@ class Case:
     Args:
         reference: the float model.
         deployed: the deployed artifact, on the same images in the same order.
-        parity: against TensorFlow Lite Micro, where the target is a microcontroller's.
+        parity: against TensorFlow Lite Micro, where the target is a microcontroller's; or why there is none.
         confidence: of each one-sided bound, e.g. 0.95.
         min_images: below which nothing is concluded.
     """
 
     reference: Outcome
     deployed: Outcome
-    parity: Parity | None
+    parity: Parity | str
     confidence: float
     min_images: int
 

@@ -148,6 +148,9 @@ def _kernels(report: Report, console: Console) -> None:
         rows.append(("parity", _parity(report.parity)))
     elif report.parity_note is not None:
         rows.append(("parity", escape(report.parity_note)))
+    arena = facts.get("arena_bytes") or (report.parity.facts.get("arena_bytes") if report.parity else None)
+    if arena is not None:
+        rows.append(("arena", f"{arena:,} bytes in TensorFlow Lite Micro on this machine"))
     _lines(console, *rows)
 
 

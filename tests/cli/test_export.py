@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+
+import exporting
+
+from tinyedge.artifact import load_artifact, sidecar_path
+from tinyedge.cli.main import run
+from tinyedge.errors import BAD_INPUT, PASS, TARGET_FAILED
+
+
+@pytest.fixture
+def noise(monkeypatch):
+    """The tests' own data in place of a real set."""
+    monkeypatch.setattr("tinyedge.data.load_dataset", lambda name, split, **_: exporting.noise(split))
+
+
+def test_a_checkpoint_becomes_an_artifact_with_one_result_on_stdout(tmp_path, noise, capsys):
+    out = tmp_path / "m.tflite"
+    arguments = ["--checkpoint", str(exporting.checkpoint()), "--to", "tflite-int8", "--representative", "120"]
+    code = run(["export", *arguments, "--representative-seed", "3", "--out", str(out), "--format", "json"])
+    printed = capsys.readouterr()
+    assert code == PASS, printed.err
+    facts = json.loads(printed.out)
+    artifact = load_artifact(out)
+    assert facts["sha256"] == artifact.sha256
+    assert facts["sidecar"] == str(sidecar_path(out))
+    assert facts["input"]["scale"] == 1 / 128
+    assert facts["origin"]["representative"]["count"] == 120
+    assert facts["origin"]["representative"]["seed"] == 3
+    assert "120 representative training images of noise" in printed.err
+
+
+def test_the_text_says_what_was_written_and_how_it_did(tmp_path, capsys):
+    out = tmp_path / "m.onnx"
+    arguments = ["--checkpoint", str(exporting.checkpoint()), "--to", "onnx-fp32", "--batch", "dynamic"]
+    assert run(["export", *arguments, "--out", str(out)]) == PASS
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"{out}: scalecnn-c4, onnx fp32, ")
+    assert "differs from the float module by" in printed
+
+
+def test_help_shows_an_example(capsys):
+    assert run(["export", "--help"]) == PASS
+    assert "tinyedge export --checkpoint" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--to", "tflite-int9", "--checkpoint", "c.safetensors"], "did you mean tflite-int8"),
+        (["--to", "onnx-fp32"], "neither --checkpoint nor --from"),
+        (["--to", "onnx-fp32", "--checkpoint", "a", "--from", "b"], "both --checkpoint and --from"),
+        (["--to", "onnx-fp32", "--checkpoint", "absent.safetensors"], "no such checkpoint"),
+        (["--to", "tf-int8", "--from", "absent.keras"], "no such model"),
+        (["--to", "onnx-fp32", "--checkpoint", "CHECKPOINT", "--representative", "200"], "does not quantize"),
+        (["--to", "onnx-fp32", "--checkpoint", "CHECKPOINT", "--batch", "3"], "1 or dynamic"),
+        (["--to", "onnx-fp32", "--checkpoint", "CHECKPOINT", "--normalize", "0,1"], "fixes its own normalization"),
+        (["--to", "tf-int8", "--from", "FOLDER", "--normalize", "0"], "MEAN,STD"),
+        (["--to", "tf-int8", "--from", "FOLDER", "--normalize", "0,0"], "MEAN,STD"),
+        (["--to", "tflite-int8", "--checkpoint", "CHECKPOINT", "--representative", "20"], "too few"),
+        (["--to", "tflite-int8", "--checkpoint", "CHECKPOINT", "--calibration", "best"], "minmax or minmax-plain"),
+    ],
+)
+def test_bad_usage_is_one_message_and_exit_code_2(arguments, words, tmp_path, noise, capsys):
+    known = {"CHECKPOINT": str(exporting.checkpoint()), "FOLDER": str(tmp_path)}
+    given = [known.get(a, a) for a in arguments]
+    if "--calibration" in given:
+        given += ["--representative", "120"]
+    out = tmp_path / ("m.onnx" if "onnx-fp32" in given else "m.tflite")
+    assert run(["export", *given, "--out", str(out)]) == (BAD_INPUT)
+    printed = capsys.readouterr()
+    assert words in printed.err
+    assert printed.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_package_is_exit_code_4_with_the_command(monkeypatch, capsys):
+    monkeypatch.setattr("tinyedge.exporters.onnx_fp32.OnnxFp32.requires", {"no_such_module": "no-such-package"})
+    assert run(["export", "--to", "onnx-fp32", "--checkpoint", str(exporting.checkpoint())]) == TARGET_FAILED
+    assert "pip install 'tinyedge[export]'" in capsys.readouterr().err
