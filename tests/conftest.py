@@ -33,17 +33,22 @@ def cifar100_test(cifar100_dir):
     return load_dataset("cifar100", "test", data_dir=cifar100_dir)
 
 
-_refused: list[str] = []
+_refused: dict[str, None] = {}  # a set in order: one module can be reported twice
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
-    outcome = yield
-    report = outcome.get_result()
+def pytest_runtest_logreport(report):
+    _judge(report)
+
+
+def pytest_collectreport(report):  # a skip of a whole module, by pytest.skip or importorskip, is seen only here
+    _judge(report)
+
+
+def _judge(report):
     if report.skipped and not hasattr(report, "wasxfail"):
         reason = str(report.longrepr[-1] if isinstance(report.longrepr, tuple) else report.longrepr)
         if not any(allowed in reason for allowed in ALLOWED_SKIPS):
-            _refused.append(f"{report.nodeid}: {reason}")
+            _refused[f"{report.nodeid}: {reason}"] = None
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -61,6 +61,28 @@ def test_without_a_side_car_the_convention_must_be_said(model_file):
     assert load_artifact(model_file, convention=FAMILY_CONVENTION).convention == FAMILY_CONVENTION
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"convention": {"mean": [128], "std": [0], "color": "RGB"}},
+        {"convention": {"mean": [float("nan")], "std": [1], "color": "RGB"}},
+        {"convention": {"mean": [1, 2], "std": [1], "color": "RGB"}},
+        {"convention": {"mean": ["x"], "std": [1], "color": "RGB"}},
+        {"convention": {"mean": [1], "std": [1], "color": "PURPLE"}},
+        {"convention": None},
+        {"convention": {}},
+        {"params": "many"},
+        {"model": 3},
+        {"origin": []},
+    ],
+)
+def test_a_side_car_that_says_nonsense_is_refused(model_file, change):
+    sidecar = sidecar_path(model_file)
+    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | change))
+    with pytest.raises(ArtifactCorrupt, match="side-car cannot be read"):
+        load_artifact(model_file)
+
+
 @pytest.mark.parametrize("content", ["{", "[]", "{}", json.dumps({"format": "other/1", "sha256": ""})])
 def test_an_unreadable_side_car_is_said(model_file, content):
     sidecar_path(model_file).write_text(content)

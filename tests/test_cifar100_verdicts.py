@@ -60,7 +60,9 @@ def test_kernels_that_pass_for_the_same_are_not(cifar100_test):
     assert (xnnpack.predicted != reference.predicted).sum() > (built_in.predicted != reference.predicted).sum()
 
 
-def test_the_quantizers_default_calibration_fails_and_the_collapsed_class_is_named(cifar100_test, cifar100_dir, tmp_path):
+def test_the_quantizers_default_calibration_fails_and_the_collapsed_class_is_named(
+    cifar100_test, cifar100_dir, tmp_path
+):
     entry = find(Member("scalecnn", 6), "cifar100")
     training = load_dataset("cifar100", "train", data_dir=cifar100_dir)
     ruined = lookup(EXPORTERS, "exporter", "tflite-int8")().export(

@@ -7,6 +7,7 @@ The facts come from two places: the file itself (``tinyedge.formats`` reads it) 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.errors import ArtifactCorrupt, ArtifactHashMismatch, ArtifactNotFound, ArtifactUnsupported
+from tinyedge.errors import ArtifactCorrupt, ArtifactHashMismatch, ArtifactNotFound, ArtifactUnsupported, UsageError
 from tinyedge.files import sha256_file, write_atomic
 
 SIDECAR_FORMAT = "tinyedge-artifact/1"
@@ -69,11 +70,24 @@ class InputConvention:
         mean: one value, or one a channel, in pixel units.
         std: likewise.
         color: ``RGB``, ``BGR`` or ``GRAY``.
+
+    Raises:
+        UsageError: for anything but finite numbers, ``std`` above 0, one or three of each, and a known ``color``.
     """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
     color: str = "RGB"
+
+    def __post_init__(self) -> None:
+        numbers = all(isinstance(v, int | float) and math.isfinite(v) for v in (*self.mean, *self.std))
+        sizes = {len(self.mean), len(self.std)} <= {1, 3}
+        if not (numbers and sizes and all(v > 0 for v in self.std) and self.color in ("RGB", "BGR", "GRAY")):
+            raise UsageError(
+                "not an input convention",
+                found=f"mean {self.mean}, std {self.std}, color {self.color}",
+                expected="mean and std in pixel units, one or three finite numbers each, std above 0; RGB, BGR or GRAY",
+            )
 
     def apply(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8 ``(N, H, W, C)`` to float32 of the same shape."""
@@ -183,11 +197,8 @@ def load_artifact(
             fix="restore the file (git checkout, or reinstall tinyedge), or export it again",
         )
     known = _read_sidecar(path, sha256)
-    if convention is None and "convention" in known:
-        stated = known["convention"]
-        convention = InputConvention(tuple(stated["mean"]), tuple(stated["std"]), stated["color"])
     facts = read_model(path)
-    convention = convention or facts.convention
+    convention = convention or known.get("convention") or facts.convention
     if convention is None:
         raise ArtifactUnsupported(
             "how a pixel becomes this model's input is not known",
@@ -221,7 +232,13 @@ def _read_sidecar(path: Path, sha256: str) -> dict[str, Any]:
         if known["format"] != SIDECAR_FORMAT:
             raise ValueError(f"format {known['format']!r}")
         recorded = known["sha256"]
-    except (ValueError, KeyError, TypeError) as error:
+        if "convention" in known:
+            stated = known["convention"]
+            known["convention"] = InputConvention(tuple(stated["mean"]), tuple(stated["std"]), stated["color"])
+        for key, kind in (("params", int | None), ("model", str), ("origin", dict)):
+            if key in known and not isinstance(known[key], kind):
+                raise TypeError(f"{key} {known[key]!r}")
+    except (ValueError, KeyError, TypeError, AttributeError, UsageError) as error:
         raise ArtifactCorrupt(
             "the side-car cannot be read", where=sidecar, found=error, expected=SIDECAR_FORMAT
         ) from error

@@ -9,15 +9,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tinyedge.errors import UsageError
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path`` that becomes ``path`` when the block ends well, and vanishes when it does not.
 
-    Two writers of one path do not mix: each has its own temporary file, and the last rename wins whole.
+    Two writers of one path do not mix: each has its own temporary file, and the last rename wins whole. A link stays a
+    link: what it points to is replaced.
+
+    Raises:
+        UsageError: where nothing can be written there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.tmp-", suffix=path.suffix, dir=path.parent)
+    check_writable(path)
+    real = path.resolve()
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{real.name}.tmp-", suffix=real.suffix, dir=real.parent)
+    except OSError as error:
+        raise _unwritable(path, error) from error
     os.close(handle)
     temporary = Path(name)
     try:
@@ -25,11 +35,32 @@ def replacing(path: Path) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp makes it private; the result is an ordinary file
-        temporary.replace(path)
+        temporary.replace(real)
     except BaseException:
         with suppress(FileNotFoundError):
             temporary.unlink()
         raise
+
+
+def check_writable(path: Path) -> None:
+    """Make the folder of ``path``, and look whether a file can be put there: before the work whose result it is.
+
+    Raises:
+        UsageError: where it cannot, or something that is not a file is in its place.
+    """
+    if path.exists() and not path.is_file():
+        raise UsageError(
+            "there is something else in the file's place",
+            where=path,
+            found="a folder" if path.is_dir() else "a device or pipe",
+            expected="a file's name; for standard output leave the option out and give --format json",
+        )
+    try:
+        path.resolve().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    if not os.access(path.resolve().parent, os.W_OK):
+        raise _unwritable(path, PermissionError(13, "Permission denied"))
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
@@ -42,3 +73,13 @@ def sha256_file(path: Path) -> str:
     """SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _unwritable(path: Path, error: OSError) -> UsageError:
+    return UsageError(
+        "the file cannot be written",
+        where=path,
+        found=error.strerror or error,
+        expected="a folder that can be written to",
+        fix="choose another path",
+    )

@@ -18,7 +18,14 @@ import numpy as np
 from tinyedge import __version__
 from tinyedge.artifact import Artifact
 from tinyedge.data.dataset import Dataset
-from tinyedge.errors import ClassCountMismatch, ImageSizeMismatch, TargetUnavailable, UsageError
+from tinyedge.errors import (
+    ArtifactUnsupported,
+    ClassCountMismatch,
+    ImageSizeMismatch,
+    TargetError,
+    TargetUnavailable,
+    UsageError,
+)
 from tinyedge.gate import Parity as ParityCount
 from tinyedge.gate import Policy, judge
 from tinyedge.machine import cpu_flags, cpu_model, package_version
@@ -32,7 +39,7 @@ PARITY_TARGET = "tflm-int8"
 PARITY_IMAGES = 1000
 OnProgress = Callable[[str, int, int], None]
 """Called with a step's name, images done, and images in all."""
-_PACKAGES = ("numpy", "scipy", "ai-edge-litert", "onnxruntime", "tflite-micro", "torch")
+_PACKAGES = ("numpy", "scipy", "ai-edge-litert", "onnx", "onnxruntime", "tflite-micro", "torch")
 
 
 def _silent(step: str, done: int, total: int) -> None:
@@ -76,6 +83,13 @@ def validate(
             "the reference is the deployed artifact on the same target: there is nothing to compare",
             found=f"{reference.path.name} on {target}, twice",
             fix="give the float model as --reference",
+        )
+    if arena_bytes is not None and target != PARITY_TARGET and not parity_images:
+        raise UsageError(
+            "an arena without TensorFlow Lite Micro means nothing",
+            where="--arena-bytes",
+            found=f"--target {target} and no parity images",
+            expected=f"--target {PARITY_TARGET}, or --parity above 0",
         )
     for artifact in (reference, deployed):
         _check_fit(artifact, data)
@@ -202,27 +216,32 @@ def _parity(
         return None, "the run itself is on TFLite Micro"
     if images == 0:
         return None, "switched off"
-    # Positions, not Dataset.sample: the run's own outputs for the same images are wanted beside.
-    count = min(images, len(data))
-    index = np.sort(np.random.default_rng(seed).choice(len(data), count, replace=False)).astype(np.int64)
+    index = data.draw(images, seed=seed)
     try:
         micro = predict(PARITY_TARGET, deployed, data.take(index), on_progress, options)
-    except TargetUnavailable as error:
-        return None, f"not run: {error.what}; {error.fix}"
+    except (TargetError, ArtifactUnsupported) as error:
+        # A beside-job: it only stops the run where it is judged, and a missing package never does.
+        if not isinstance(error, TargetUnavailable) and _stands_for_microcontroller(target):
+            raise
+        return None, f"not run: {error.what}" + (f"; {error.fix}" if error.fix else "")
     run = after.take(index)
     steps, counts = np.unique(run.outputs.astype(np.int64) - micro.outputs.astype(np.int64), return_counts=True)
     flips = int((run.predicted != micro.predicted).sum())
     histogram = {int(step): int(n) for step, n in zip(steps, counts, strict=True)}
-    return Parity(PARITY_TARGET, micro.provenance, count, flips, histogram), None
+    return Parity(PARITY_TARGET, micro.provenance, len(index), flips, histogram), None
 
 
 def _judged_parity(target: str, parity: Parity | None, note: str | None) -> ParityCount | str:
     """Reported for every int8 TFLite model, judged only where the run stands for a microcontroller's arithmetic."""
     if parity is None:
         return str(note)
-    if not lookup(TARGETS, "target", target).microcontroller:
+    if not _stands_for_microcontroller(target):
         return f"{target} does not stand for a microcontroller"
     return ParityCount(parity.images, parity.argmax_flips)
+
+
+def _stands_for_microcontroller(target: str) -> bool:
+    return bool(lookup(TARGETS, "target", target).microcontroller)
 
 
 def _class_changes(before: Predictions, after: Predictions, data: Dataset) -> tuple[ClassChange, ...]:
@@ -256,6 +275,7 @@ def _newly_wrong(before: Predictions, after: Predictions, data: Dataset) -> tupl
     return tuple(
         NewlyWrong(
             id=str(before.ids[i]),
+            index=int(i),
             label=data.class_names[before.labels[i]],
             deployed=data.class_names[after.predicted[i]],
             confidence=round(float(after.probabilities[i, after.predicted[i]]), 4),

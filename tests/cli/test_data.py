@@ -92,6 +92,11 @@ def test_a_bad_image_stops_the_pack_and_nothing_is_written(photos, tmp_path):
 def test_errors_keep_stdout_empty(photos, tmp_path, capsys):
     with pytest.raises(DatasetNotFound, match="nowhere"):
         run("info", tmp_path / "nowhere")
+    (tmp_path / "a.tflite").write_bytes(bytes(100))
+    with pytest.raises(CorruptImage, match=r"not an \.npz file"):
+        run("info", tmp_path / "a.tflite")
+    with pytest.raises(DatasetNotFound, match="neither a folder nor"):
+        run("info", "/dev/null")
     with pytest.raises(UsageError, match="train or test"):
         run("info", photos, "--split", "both")
     with pytest.raises(UsageError, match="overwrite"):

@@ -3,6 +3,7 @@ from importlib import metadata
 
 import pytest
 
+from tinyedge import zoo
 from tinyedge.cli import doctor, main
 from tinyedge.errors import TargetUnavailable
 from tinyedge.registry import TARGETS
@@ -85,6 +86,15 @@ def test_the_data_folder_is_judged(capsys, monkeypatch, no_probe, tmp_path):
     found = checks(capsys)["cifar100"]
     assert "is not set" in found["found"]
     assert "export TINYEDGE_DATA=" in found["fix"]
+
+
+def test_a_damaged_zoo_is_broken(capsys, monkeypatch, no_probe, tmp_path):
+    monkeypatch.setattr(zoo, "INDEX", tmp_path / "index.json")
+    zoo.entries.cache_clear()
+    found = checks(capsys, code=4)["shipped models"]
+    assert (found["state"], found["fix"]) == ("broken", "reinstall tinyedge")
+    assert main.run(["doctor"]) == 4
+    assert capsys.readouterr().out.splitlines()[-1] == "tinyedge validate would fail here: see the broken lines"
 
 
 def test_text_fits_80_columns_and_ends_in_the_verdict(capsys, no_probe):

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -60,6 +61,15 @@ def test_unknown_names_and_splits(tmp_path):
     np.savez(tmp_path / "test.npz", x=1)
     with pytest.raises(DatasetNotFound, match="no such file"):
         load_dataset(str(tmp_path), "train")
+
+
+def test_neither_a_folder_nor_a_regular_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in ("/dev/null", str(tmp_path / "pipe")):
+        for function in (dataset_splits, lambda path: load_dataset(path, "test")):
+            with pytest.raises(DatasetNotFound, match=r"neither a folder nor an \.npz file") as caught:
+                function(path)
+            assert caught.value.where == path
 
 
 def test_importing_is_light():

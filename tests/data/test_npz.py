@@ -1,3 +1,5 @@
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,8 @@ def test_names_default_to_numbers_and_may_be_bytes(tmp_path):
         ({"x": X, "y": Y[:, None]}, LabelOutOfRange, r"y\.reshape\(-1\)"),
         ({"x": X, "y": -Y}, LabelOutOfRange, "-2 to 0"),
         ({"x": X, "y": np.array([0, 1, 2, 2**63], np.uint64)}, LabelOutOfRange, str(2**63)),
+        ({"x": X, "y": np.array([0, 1, 2, 100_000])}, LabelOutOfRange, r"0 to 100000(.|\n)*at most 100,000"),
+        ({"x": X, "y": Y, "class_names": np.arange(100_001).astype(str)}, LabelOutOfRange, "100,001 class_names"),
         ({"x": X, "y": Y, "class_names": np.array(["a", "b"])}, LabelOutOfRange, r"0 to 1 \(2 class names\)"),
         ({"x": X, "y": Y, "class_names": np.array(["a", "b", "a"])}, DataError, "repeat"),
         ({"x": X, "y": Y, "class_names": np.arange(3)}, DataError, "list of names"),
@@ -84,3 +88,33 @@ def test_missing_and_single_array(tmp_path):
         np.save(stream, X)
     with pytest.raises(CorruptImage, match="a single array"):
         read_npz(tmp_path / "one.npz", "test")
+
+
+@pytest.mark.parametrize("content", [b"\x1c\0\0\0TFL3" + bytes(90), b"P", b"PK", b"a,b\n1,2\n", b"\x80\x04K\x01."])
+def test_another_kind_of_file_is_called_that(tmp_path, content):
+    path = tmp_path / "a.tflite"
+    path.write_bytes(content)
+    with pytest.raises(CorruptImage) as caught:
+        read_npz(path, "test")
+    assert caught.value.what == "not an .npz file"
+    assert str(path) == caught.value.where
+    assert f"{len(content)} bytes that start with" in caught.value.found
+    assert ".npz file with x" in caught.value.expected
+    assert "np.savez_compressed" in caught.value.fix
+
+
+def test_a_zip_of_other_things_is_refused(tmp_path):
+    path = tmp_path / "mine.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x", "no array")
+        archive.writestr("y", "no array")
+    with pytest.raises(ImageSizeMismatch, match="uint8"):
+        read_npz(path, "test")
+    with zipfile.ZipFile(path, "w"):
+        pass
+    with pytest.raises(DataError, match="no arrays"):
+        read_npz(path, "test")
+
+
+def test_as_many_classes_as_are_allowed(tmp_path):
+    assert len(read_npz(saved(tmp_path, x=X, y=Y + 99_997), "test").class_names) == 100_000

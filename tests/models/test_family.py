@@ -97,10 +97,18 @@ def test_nearest_refuses_beyond_the_factor(asked):
     assert caught.value.exit_code == 2
 
 
-@pytest.mark.parametrize("text", ["", "0", "-5k", "fifty", "50kk", "nan", "1e5"])
+@pytest.mark.parametrize(
+    "text", ["", "0", "-5k", "fifty", "50kk", "nan", "1e5", "0.4", "1" + 400 * "0", 400 * "9" + "k", "1000001M"]
+)
 def test_parse_count_refuses(text):
     with pytest.raises(UsageError, match=r"50k, 1\.2M or 46570"):
         parse_count(text)
+
+
+def test_parse_count_takes_up_to_ten_to_the_twelve():
+    assert parse_count("1000000M") == 10**12
+    with pytest.raises(UsageError, match="no member of scalecnn is near"):
+        nearest(10**12)
 
 
 def test_unknown_names_get_the_nearest():

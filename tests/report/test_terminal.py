@@ -38,7 +38,7 @@ def report():
         deployed=Side(artifact, facts, evaluate(deployed)),
         comparison=compare(reference=reference, deployed=deployed),
         classes=(ClassChange(NAMES[3], 200, 0.9, 0.0, lost, 0),),
-        newly_wrong=tuple(NewlyWrong(f"{i:016x}", NAMES[3], NAMES[4], 0.91) for i in range(lost)),
+        newly_wrong=tuple(NewlyWrong(f"{i:016x}", i, NAMES[3], NAMES[4], 0.91) for i in range(lost)),
         parity=Parity("tflm-int8", facts, 1000, 2, {-1: 40, 0: 9950, 1: 10}),
         parity_note=None,
         policy={},

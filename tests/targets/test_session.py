@@ -74,13 +74,11 @@ def test_out_of_memory_is_named_as_what_it_may_be(artifact):
 
 @pytest.mark.parametrize("kind", [fake_targets.HangsInRun, fake_targets.HangsHoldingTheLock])
 def test_a_hang_is_a_timeout(artifact, kind):
-    started = time.monotonic()
     with pytest.raises(errors.TargetTimeout, match=r"no answer within 0.5 s") as caught:  # noqa: SIM117
         with kind().open(artifact, processes=2, limits=SHORT) as session:
             session.run(images(4))
     assert "images 0 to 0" in caught.value.where
     assert caught.value.exit_code == 4
-    assert time.monotonic() - started < 15
 
 
 def test_a_hang_while_opening_is_a_timeout(artifact):

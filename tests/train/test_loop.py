@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tinyedge.data.dataset import Dataset
-from tinyedge.errors import TrainingError
+from tinyedge.errors import TrainingError, UsageError
 from tinyedge.models.family import Member
 from tinyedge.train import loop
 from tinyedge.train.batches import Batches
@@ -97,17 +97,21 @@ def test_another_runs_state_is_refused(data, tmp_path):
         loop.train(key_of(data, epochs=5), data, data, folder=tmp_path, device=CPU)
 
 
-def test_a_nan_loss_stops_the_run_and_leaves_no_checkpoint(data, tmp_path, monkeypatch):
+@pytest.mark.parametrize("loss", ["nan", "inf"])
+def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_no_checkpoint(data, tmp_path, monkeypatch, loss):
     build = Member.build
 
     def broken(self):
         model = build(self)
-        torch.nn.init.constant_(model.head.weight, float("nan"))
+        # The second: one class so far ahead that the others' probability is 0, at finite weights and gradients.
+        bias = torch.full((10,), float("nan")) if loss == "nan" else torch.tensor([3e38] + [-3e38] * 9)
+        model.head.bias.data = bias
         return model
 
     monkeypatch.setattr(Member, "build", broken)
-    with pytest.raises(TrainingError, match="the loss is NaN"):
+    with pytest.raises(TrainingError, match="no longer finite") as caught:
         loop.train(key_of(data), data, data, folder=tmp_path, device=CPU)
+    assert caught.value.found == loss
     assert not list(tmp_path.glob("*"))
 
 
@@ -126,6 +130,9 @@ def test_cuda_that_is_not_there_is_said(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(TrainingError, match="no CUDA device"):
         loop.pick_device("cuda")
+    with pytest.raises(UsageError, match="auto, cpu or cuda"):
+        loop.pick_device("gpu")
+    assert loop.pick_device("auto") == CPU
 
 
 def test_augmentation_is_a_crop_of_the_padded_image_mirrored_or_not(data):

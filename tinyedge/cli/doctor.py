@@ -44,8 +44,8 @@ class Check:
 def doctor(format: FormatOption = Format.TEXT) -> None:
     """Check Python, packages, processor, memory, data, the shipped models, and try every target.
 
-    Exit code: 0 where the run-time targets work, 4 where one does not. What only training, export or TFLite Micro
-    would need is reported as absent.
+    Exit code: 0 where the run-time targets and the shipped models work, 4 where one of them does not. What only
+    training, export or TFLite Micro would need is reported as absent.
 
     \b
     Examples:
@@ -68,7 +68,7 @@ def doctor(format: FormatOption = Format.TEXT) -> None:
             table.add_row("", "", escape(f"to do: {check.fix}"))
     console = stdout()
     console.print(table)
-    console.print("the run-time targets work" if works else "a run-time target does not work: see the broken lines")
+    console.print("the run-time targets work" if works else "tinyedge validate would fail here: see the broken lines")
     raise typer.Exit(PASS if works else TARGET_FAILED)
 
 
@@ -177,5 +177,5 @@ def _zoo() -> Check:
     try:
         found = entries()
     except TinyedgeError as error:
-        return Check("shipped models", _ABSENT, error.what, error.fix)
+        return Check("shipped models", _BROKEN, error.what, error.fix)  # the main job reads them
     return Check("shipped models", _OK, ", ".join(f"{entry.model} ({entry.data})" for entry in found) or "none")

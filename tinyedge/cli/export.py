@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tinyedge.artifact import FAMILY_CONVENTION, Artifact, InputConvention, sidecar_path
-from tinyedge.cli.options import DataDirOption, DataOption, Format, FormatOption, print_json, stderr
+from tinyedge.artifact import Artifact, sidecar_path
+from tinyedge.cli.options import DataDirOption, DataOption, Format, FormatOption, parse_convention, print_json, stderr
 from tinyedge.errors import UsageError
 from tinyedge.registry import EXPORTERS, lookup
 
@@ -57,9 +57,12 @@ def export(
 
     \b
     Examples:
-      tinyedge export --checkpoint runs/shapes/scalecnn-c6-seed0.safetensors --to tflite-int8 --data shapes
-      tinyedge export --checkpoint c6.safetensors --to onnx-fp32 --batch dynamic --out c6.onnx
-      tinyedge export --from model.keras --normalize 0,1 --to tf-int8 --data photos/ --out model.tflite
+      tinyedge export --to tflite-int8 --data shapes \\
+        --checkpoint runs/shapes/scalecnn-c6-seed0.safetensors
+      tinyedge export --to onnx-fp32 --batch dynamic \\
+        --checkpoint c6.safetensors --out c6.onnx
+      tinyedge export --to tf-int8 --from model.keras --normalize 0,1 \\
+        --data photos/ --out model.tflite
     """
     exporter = lookup(EXPORTERS, "exporter", to)()
     exporter.require()
@@ -109,22 +112,7 @@ def _source(checkpoint: Path | None, keras: Path | None, normalize: str | None) 
         return from_checkpoint(checkpoint)
     assert keras is not None  # the caller checked
     source = KerasSource(keras.stem, keras)
-    return source if normalize is None else replace(source, convention=_convention(normalize))
-
-
-def _convention(text: str) -> InputConvention:
-    try:
-        mean, std = (float(part) for part in text.split(","))
-        if not (std > 0 and abs(mean) < float("inf") and std < float("inf")):
-            raise ValueError(text)
-    except ValueError as error:
-        raise UsageError(
-            "not a normalization",
-            where="--normalize",
-            found=text,
-            expected="MEAN,STD in pixel units, e.g. 128,128",
-        ) from error
-    return replace(FAMILY_CONVENTION, mean=(mean,), std=(std,))
+    return source if normalize is None else replace(source, convention=parse_convention(normalize))
 
 
 def _representative(source: Source, count: int | None, seed: int, data: str, data_dir: Path | None) -> Representative:

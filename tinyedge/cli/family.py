@@ -14,7 +14,7 @@ from tinyedge.models.family import FAMILIES, Member, members, nearest, parse_cou
 def family(
     name: Annotated[str | None, typer.Argument(help="scalecnn or mobilenetv2; both when left out.")] = None,
     params: Annotated[str | None, typer.Option(help="Show only the member nearest to this count, e.g. 50k.")] = None,
-    num_classes: Annotated[int, typer.Option("--classes", min=2, help="Classes of the last layer.")] = 100,
+    num_classes: Annotated[int, typer.Option("--classes", min=2, max=100_000, help="Classes of the last layer.")] = 100,
     stem_stride: Annotated[int, typer.Option(help="MobileNetV2's first stride: 1 or 2.")] = 1,
     format: FormatOption = Format.TEXT,
 ) -> None:

@@ -12,6 +12,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from tinyedge.artifact import InputConvention
+from tinyedge.errors import UsageError
+
 
 class Format(StrEnum):
     """How a result is printed."""
@@ -64,3 +67,23 @@ def print_json(content: Any) -> None:
         typer.echo(json.dumps(content, indent=1, allow_nan=False))
     except BrokenPipeError:
         drop_stdout()
+
+
+def parse_convention(text: str) -> InputConvention:
+    """``128,128`` as (pixel - 128)/128.
+
+    Raises:
+        UsageError: where it is not two numbers, or the second is not positive.
+    """
+    try:
+        mean, std = (float(part) for part in text.split(","))
+        if not std > 0 or not abs(mean) < float("inf") or not std < float("inf"):
+            raise ValueError(text)
+    except ValueError as error:
+        raise UsageError(
+            "not an input convention",
+            where="--normalize",
+            found=text,
+            expected="mean,std in pixel units, std above 0, e.g. 128,128 or 0,255",
+        ) from error
+    return InputConvention((mean,), (std,))

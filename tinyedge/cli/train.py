@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 def train(
     width: Annotated[float, typer.Option(help="ScaleCNN's base width c, or MobileNetV2's multiplier.")],
     family: FamilyOption = "scalecnn",
-    seed: Annotated[int, typer.Option(min=0, help="Of the weights, the order and the augmentation.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Of the weights, the order and the augmentation.")
+    ] = 0,
     data: DataOption = "auto",
     data_dir: DataDirOption = None,
     recipe: Annotated[
@@ -36,7 +38,7 @@ def train(
     ),
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, bf16 (autocast) or fp32.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads (default: PyTorch's).")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, max=1024, help="CPU threads (default: PyTorch's).")] = None,
     stem_stride: Annotated[int, typer.Option(help="MobileNetV2's first stride: 1 or 2.")] = 1,
     format: FormatOption = Format.TEXT,
 ) -> None:
@@ -60,6 +62,7 @@ def train(
 
     if precision not in ("auto", "bf16", "fp32"):
         raise UsageError("unknown precision", where="--precision", found=precision, expected="auto, bf16 or fp32")
+    where = pick_device(device)
     if threads is not None:
         torch.set_num_threads(threads)
     console = stderr()
@@ -67,7 +70,6 @@ def train(
     test_set = load_dataset(data, "test", data_dir=data_dir)
     member = Member(family, width, train_set.num_classes, stem_stride)
     chosen = _recipe(recipe, epochs, train_set.name)
-    where = pick_device(device)
     key = RunKey(member, chosen, seed, train_set.name, train_set.digest, pick_precision(precision, where))
     folder = out / train_set.name if out == Path("runs") else out
     console.print(

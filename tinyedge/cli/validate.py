@@ -17,14 +17,15 @@ from tinyedge.cli.options import (
     FamilyOption,
     Format,
     FormatOption,
+    parse_convention,
     print_json,
     stderr,
     stdout,
 )
 from tinyedge.data import load_dataset
 from tinyedge.errors import UsageError
-from tinyedge.files import write_atomic
-from tinyedge.gate import DEFAULT_POLICY, read_policy
+from tinyedge.files import check_writable, write_atomic
+from tinyedge.gate import DEFAULT_POLICY, policy_toml, read_policy
 from tinyedge.models.family import nearest, parse_count
 from tinyedge.registry import TARGETS, lookup
 from tinyedge.report import terminal
@@ -70,6 +71,12 @@ def validate(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the samples that --images and --parity draw.")] = 0,
     report: Annotated[Path | None, typer.Option(help="Write the whole report as JSON to this file.")] = None,
+    print_policy: Annotated[
+        bool,
+        typer.Option(
+            "--print-policy", help="Print the policy in use as commented TOML, to start your own from; no run."
+        ),
+    ] = False,
     format: FormatOption = Format.TEXT,
 ) -> None:
     """Run the deployed artifact and its float reference on one evaluation set, and judge the difference.
@@ -83,13 +90,19 @@ def validate(
       tinyedge validate --reference float.onnx --deployed int8.tflite \\
         --normalize 128,128 --data my_images/
     """
-    lookup(TARGETS, "target", target)
+    runtime = lookup(TARGETS, "target", target)
+    if report is not None:
+        check_writable(report)
     rules = DEFAULT_POLICY if policy is None else read_policy(policy)
-    if params is None and (reference is None or deployed is None):
+    if print_policy:
+        typer.echo(policy_toml(rules), nl=False)
+        return
+    both = reference is not None and deployed is not None
+    if both == (params is not None):
         raise UsageError(
             "which model?",
-            found="neither --params nor both of --reference and --deployed",
-            expected="one of the two",
+            found="--params and both files" if both else "neither --params nor both of --reference and --deployed",
+            expected="--params, where one file may take the place of the zoo's; or both --reference and --deployed",
             fix="tinyedge validate --target tflite-int8 --params 50k",
         )
     notes = stderr()
@@ -97,7 +110,7 @@ def validate(
     entry = None if params is None else _from_zoo(params, family, dataset.name, dataset.num_classes, notes)
     convention = None if normalize is None else parse_convention(normalize)
     float_model = _model(reference, convention, entry, "onnx-fp32")
-    shipped = _model(deployed, convention, entry, "tflite-int8" if "int8" in target else target)
+    shipped = _model(deployed, convention, entry, f"{runtime.format}-{runtime.precision}")
     if images is not None:
         dataset = dataset.sample(images, seed=seed)
     with _bar(notes) as bar:
@@ -123,26 +136,6 @@ def validate(
     raise typer.Exit(result.verdict.exit_code)
 
 
-def parse_convention(text: str) -> InputConvention:
-    """``128,128`` as (pixel - 128)/128.
-
-    Raises:
-        UsageError: where it is not two numbers, or the second is not positive.
-    """
-    try:
-        mean, std = (float(part) for part in text.split(","))
-        if not std > 0 or not abs(mean) < float("inf") or not std < float("inf"):
-            raise ValueError(text)
-    except ValueError as error:
-        raise UsageError(
-            "not an input convention",
-            where="--normalize",
-            found=text,
-            expected="mean,std in pixel units, std above 0, e.g. 128,128 or 0,255",
-        ) from error
-    return InputConvention((mean,), (std,))
-
-
 def _from_zoo(params: str, family: str, data: str, num_classes: int, notes: Console) -> Entry:
     found = nearest(parse_count(params), family, num_classes=num_classes)
     member = found.member
@@ -154,7 +147,7 @@ def _model(path: Path | None, convention: InputConvention | None, entry: Entry |
     if path is not None:
         return load_artifact(path, convention=convention)
     assert entry is not None, "checked before: without --params both files are given"
-    return entry.load("checkpoint" if format == "torch-fp32" else format)
+    return entry.load("checkpoint" if format == "checkpoint-fp32" else format)
 
 
 def _bar(console: Console) -> Progress:

@@ -112,9 +112,21 @@ class Dataset:
         Raises:
             UsageError: where ``count`` is below 1.
         """
-        if count < 1:
-            raise UsageError("a sample needs at least one image", found=count, expected="1 or more")
         if count >= len(self):
             return self
-        index = np.random.default_rng(seed).choice(len(self), count, replace=False)
-        return self.take(np.sort(index).astype(np.int64))
+        drawn = self.take(self.draw(count, seed=seed))
+        return replace(drawn, source=f"{self.source}, {count:,} of {len(self):,} images drawn with seed {seed}")
+
+    def draw(self, count: int, *, seed: int) -> NDArray[np.int64]:
+        """Positions, sorted, of ``count`` examples (at most all) drawn without replacement.
+
+        Drawn over the sorted ids: differently ordered copies of one dataset give the same examples.
+
+        Raises:
+            UsageError: where ``count`` is below 1.
+        """
+        if count < 1:
+            raise UsageError("a sample needs at least one image", found=count, expected="1 or more")
+        by_id = np.argsort(self.ids, kind="stable")
+        drawn = np.random.default_rng(seed).choice(len(self), min(count, len(self)), replace=False)
+        return np.sort(by_id[drawn]).astype(np.int64)

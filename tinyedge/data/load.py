@@ -80,6 +80,13 @@ def _existing(text: str) -> Path:
             expected="cifar100, shapes, or the path of a pack, an image folder or an .npz file",
             fix=f"did you mean {close[0]}?" if close else "check the path",
         )
+    if not path.is_file() and not path.is_dir():  # a device, a pipe, a socket
+        raise DatasetNotFound(
+            "neither a folder nor an .npz file",
+            where=text,
+            expected="cifar100, shapes, or the path of a pack, an image folder or an .npz file",
+            fix="check the path",
+        )
     return path
 
 

@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 from tinyedge.data.dataset import Dataset
 from tinyedge.errors import CorruptImage, DataError, DatasetNotFound, ImageSizeMismatch, LabelOutOfRange
 
+MAX_CLASSES = 100_000
+"""More are no classes: then ``y`` holds identifiers or is damaged."""
+_ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")  # the second: an archive without members
+
 
 def read_npz(path: Path, split: str, *, name: str | None = None) -> Dataset:
     """Read an ``.npz`` file as the split that the caller says it is.
@@ -22,9 +26,9 @@ def read_npz(path: Path, split: str, *, name: str | None = None) -> Dataset:
 
     Raises:
         DatasetNotFound: where there is no such file.
-        CorruptImage: where it is truncated or no archive.
+        CorruptImage: where it is truncated or no ``.npz`` file.
         ImageSizeMismatch: where ``x`` is not uint8 NHWC.
-        LabelOutOfRange: where ``y`` is not one class index an image.
+        LabelOutOfRange: where ``y`` is not one class index an image, or there are more than ``MAX_CLASSES``.
         DataError: where a key is missing or holds Python objects.
     """
     arrays = _arrays(path)
@@ -39,9 +43,9 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         # Opened here: numpy leaves its own handle open where the archive is damaged.
         with path.open("rb") as stream:
+            _check_start(stream.read(8), path)
+            stream.seek(0)
             stored = np.load(stream, allow_pickle=False)
-            if not isinstance(stored, np.lib.npyio.NpzFile):
-                raise zipfile.BadZipFile("a single array, not an archive")
             keys = list(stored.files)
             missing = [key for key in ("x", "y") if key not in keys]
             if missing:
@@ -52,7 +56,8 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
                     expected="x (uint8 NHWC), y (integers) and, if wanted, class_names",
                     fix="np.savez_compressed(path, x=images, y=labels)",
                 )
-            return {key: stored[key] for key in ("x", "y", "class_names") if key in keys}
+            # A member that is not an array comes as bytes, which asarray makes a scalar: no images, no labels.
+            return {key: np.asarray(stored[key]) for key in ("x", "y", "class_names") if key in keys}
     except ValueError as error:
         if "pickle" in str(error):
             raise DataError(
@@ -67,9 +72,22 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
         raise _truncated(path, error) from error
 
 
+def _check_start(start: bytes, path: Path) -> None:
+    """Refuse what is no zip archive: numpy would say of any such file that it is pickled."""
+    if start and not start.startswith(_ZIP_STARTS):  # an empty file is a truncated one, as far as it can be told
+        array = start.startswith(b"\x93NUMPY")
+        raise CorruptImage(
+            "not an .npz file",
+            where=path,
+            found="a single array (.npy)" if array else f"{path.stat().st_size:,} bytes that start with {start!r}",
+            expected="an .npz file with x (uint8 NHWC) and y (integers), an image folder or a pack",
+            fix="np.savez_compressed(path, x=images, y=labels) writes one",
+        )
+
+
 def _truncated(path: Path, error: Exception) -> CorruptImage:
     return CorruptImage(
-        "the archive is truncated or no npz file",
+        "the archive is truncated or damaged",
         where=path,
         found=f"{error} ({path.stat().st_size:,} bytes)",
         expected="what np.savez or np.savez_compressed writes",
@@ -107,9 +125,13 @@ def _labels(y: NDArray[Any], count: int, path: Path) -> NDArray[np.int64]:
             expected=f"({count},)",
             fix="y.reshape(-1)" if y.shape == (count, 1) else None,
         )
-    if count and (int(y.min()) < 0 or int(y.max()) > 2**31):
+    if count and (int(y.min()) < 0 or int(y.max()) >= MAX_CLASSES):
         raise LabelOutOfRange(
-            "a label is not a class index", where=path, found=f"{y.min()} to {y.max()}", expected="0 to K-1"
+            "a label is not a class index",
+            where=path,
+            found=f"{y.min()} to {y.max()}",
+            expected=f"0 to K-1, with K at most {MAX_CLASSES:,}",
+            fix="number the classes from 0: np.unique(y, return_inverse=True)[1]",
         )
     return y.astype(np.int64)
 
@@ -123,6 +145,10 @@ def _names(stored: NDArray[Any] | None, y: NDArray[np.int64], path: Path) -> tup
             where=path,
             found=f"{stored.dtype} {stored.shape}",
             expected="str (K,)",
+        )
+    if len(stored) > MAX_CLASSES:
+        raise LabelOutOfRange(
+            "too many classes", where=path, found=f"{len(stored):,} class_names", expected=f"at most {MAX_CLASSES:,}"
         )
     names = tuple(name.decode() if isinstance(name, bytes) else str(name) for name in stored.tolist())
     if len(set(names)) < len(names):

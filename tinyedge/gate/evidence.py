@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyedge.gate.result import Case, GateResult, Status
+from tinyedge.gate.result import EVIDENCE, Case, GateResult, Status
 from tinyedge.stats.proportion import share_interval
 
-NAME, TITLE = "evidence", "Evidence"
+NAME, TITLE = EVIDENCE, "Evidence"
 
 
 def judge_evidence(case: Case) -> GateResult:

@@ -23,6 +23,9 @@ EXIT_CODES = {
     Status.INCONCLUSIVE: errors.INCONCLUSIVE,
 }
 
+EVIDENCE = "evidence"
+"""The gate that says whether there is anything to judge by."""
+
 
 @dataclass(frozen=True)
 class Parity:
@@ -78,6 +81,7 @@ class GateResult:
             the true figure is the one measured); ``None`` where the figure lies too near the limit for any number.
         warning: something that does not fail the gate but should be looked at.
         classes: names of the classes that the gate speaks of, the worst first.
+        note: what decided, where that is not the interval; to be shown in its place.
     """
 
     name: str
@@ -91,6 +95,7 @@ class GateResult:
     images_needed: int | None = None
     warning: str | None = None
     classes: tuple[str, ...] = ()
+    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -122,8 +127,13 @@ class Verdict:
 
     @property
     def status(self) -> Status:
-        """FAIL if any gate fails, else INCONCLUSIVE if any is or if none judged the model, else PASS."""
+        """FAIL if any gate fails, else INCONCLUSIVE if any is or if none judged the model, else PASS.
+
+        Inconclusive evidence makes all other gates meaningless, so it holds even where one of them fails.
+        """
         found = {gate.status for gate in self.gates}
+        if any(gate.name == EVIDENCE and gate.status is Status.INCONCLUSIVE for gate in self.gates):
+            return Status.INCONCLUSIVE
         if Status.FAIL in found:
             return Status.FAIL
         if Status.INCONCLUSIVE in found or len(self.gates) < 2:
@@ -135,11 +145,6 @@ class Verdict:
         """0, 1 or 3."""
         return EXIT_CODES[self.status]
 
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """Of all gates."""
-        return tuple(gate.warning for gate in self.gates if gate.warning)
-
 
 def settle(interval: tuple[float, float], limit: float) -> Status:
     """Which side of an upper limit a figure is shown to be on: PASS, FAIL, or neither."""
@@ -147,8 +152,3 @@ def settle(interval: tuple[float, float], limit: float) -> Status:
     if high <= limit:
         return Status.PASS
     return Status.FAIL if low > limit else Status.INCONCLUSIVE
-
-
-def more_than(images: int, needed: int | None) -> int | None:
-    """The approximate ``needed``, at least one image more than the ``images`` that just did not settle it."""
-    return None if needed is None else max(needed, images + 1)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinyedge.gate.result import Case, GateResult, Status, more_than, settle
+from tinyedge.gate.result import Case, GateResult, Status, settle
 from tinyedge.gate.rule import Rule, setting
-from tinyedge.stats.power import images_for_share
+from tinyedge.stats.power import images_for_share, images_to_settle, unlucky_count
 from tinyedge.stats.proportion import share_interval
 
 
@@ -92,7 +92,18 @@ def _judge(
     status = settle((low, high), limit_percent / 100)
     needed = None
     if status is Status.INCONCLUSIVE:
-        needed = more_than(total, images_for_share(share=count / total, limit=limit_percent / 100, tail=tail))
+        needed = images_needed(count, total, limit=limit_percent / 100, tail=tail)
     return GateResult(
         name, title, status, 100 * count / total, "%", (100 * low, 100 * high), limit_percent, sentence, needed
     )
+
+
+def images_needed(count: int, total: int, *, limit: float, tail: float) -> int | None:
+    """How many images settle on which side of the limit a share is, if the true share is the one measured."""
+    share = count / total
+
+    def settles(images: int) -> bool:
+        found = share_interval(unlucky_count(share, images, more=share < limit), images, tail=tail)
+        return settle(found, limit) is not Status.INCONCLUSIVE
+
+    return images_to_settle(settles, now=total, formula=images_for_share(share=share, limit=limit, tail=tail))

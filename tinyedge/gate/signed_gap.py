@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.gate.result import Case, GateResult, Status, more_than
+from tinyedge.gate.result import Case, GateResult, Status
 from tinyedge.gate.rule import Rule, setting
 from tinyedge.metrics.outcome import Outcome
-from tinyedge.stats.power import images_for_mean
+from tinyedge.stats.power import POWER, images_to_settle, mean_power
 from tinyedge.stats.proportion import mean_interval
 
 
@@ -72,6 +72,15 @@ def _judge(
         status = Status.FAIL if low > limit or high < -limit else Status.INCONCLUSIVE
     needed = None
     if status is Status.INCONCLUSIVE and n > 1:
-        deviation = float(values.std(ddof=1))
-        needed = more_than(n, images_for_mean(deviation=deviation, distance=limit - abs(mean), tail=tail))
+        needed = images_needed(n, mean=mean, deviation=float(values.std(ddof=1)), limit=limit, tail=tail)
     return GateResult(name, title, status, 100 * mean, "pp", (100 * low, 100 * high), limit_pp, sentence, needed)
+
+
+def images_needed(now: int, *, mean: float, deviation: float, limit: float, tail: float) -> int | None:
+    """How many images settle whether the mean is within the limit on both sides, if it is the one measured."""
+
+    def settles(images: int) -> bool:
+        return mean_power(images, mean=mean, deviation=deviation, limit=limit, tail=tail) >= POWER
+
+    # Exact enough at any number of images, so that no approximation has to be outdone.
+    return images_to_settle(settles, now=now, formula=1) if deviation > 0 else None

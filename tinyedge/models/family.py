@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 FAMILIES = {"scalecnn": scalecnn, "mobilenetv2": mobilenetv2}
 MAX_FACTOR = 1.35
 """How far, as a ratio, a member may be from the parameter count asked for."""
+MAX_COUNT = 10**12
+"""The largest parameter count that can be asked for."""
 _SUFFIX = {"": 1, "k": 1_000, "m": 1_000_000}
 
 
@@ -102,15 +104,15 @@ def parse_count(text: str) -> int:
     (50000, 1200000, 46570)
 
     Raises:
-        UsageError: where it is not a positive number with an optional k or M.
+        UsageError: where it is not a positive number up to ``MAX_COUNT`` with an optional k or M.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmM]?)", text.strip().replace(",", "").replace("_", ""))
-    count = round(float(match[1]) * _SUFFIX[match[2].lower()]) if match else 0
-    if count < 1:
+    asked = float(match[1]) * _SUFFIX[match[2].lower()] if match else 0.0
+    if not 0.5 < asked <= MAX_COUNT:  # before the rounding: digits enough are an infinity, which has no integer
         raise UsageError(
             "not a number of parameters", where="--params", found=text, expected="a count such as 50k, 1.2M or 46570"
         )
-    return count
+    return round(asked)
 
 
 def nearest(asked: int, family: str = "scalecnn", *, num_classes: int = 100) -> Nearest:

@@ -47,9 +47,18 @@ class ClassChange:
 
 @dataclass(frozen=True)
 class NewlyWrong:
-    """An example that the reference gets right and the deployed model does not."""
+    """An example that the reference gets right and the deployed model does not.
+
+    Args:
+        id: digest of its pixels and label.
+        index: its position in the evaluation set as it was run.
+        label: its class.
+        deployed: the class that the deployed model names.
+        confidence: with which it does.
+    """
 
     id: str
+    index: int
     label: str
     deployed: str
     confidence: float
@@ -64,7 +73,7 @@ class Parity:
         facts: of that target's run.
         images: compared.
         argmax_flips: images whose predicted class differs.
-        lsb_histogram: how many output elements differ by how many steps (compared minus run).
+        lsb_histogram: how many output elements differ by how many steps (run minus compared).
     """
 
     against: str

@@ -7,12 +7,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from tinyedge.gate import GateResult, Status, Verdict
-from tinyedge.metrics import METRICS
 from tinyedge.report.schema import ClassChange, NewlyWrong, Parity, Report
 
 _COLOR = {Status.PASS: "green", Status.FAIL: "red", Status.INCONCLUSIVE: "yellow"}
-_SHOWN_METRICS = ("accuracy", "bottom5", "gini", "ece", "signed_gap", "nll")
-_SHORT = {"accuracy": "top-1", "bottom5": "bottom-5", "signed_gap": "conf. gap"}
 _SHOWN_CLASSES = 3
 _SHOWN_EXAMPLES = 3
 
@@ -20,8 +17,9 @@ _SHOWN_EXAMPLES = 3
 def render(report: Report, console: Console) -> None:
     """Print ``report`` to ``console``."""
     _headline(report, console)
-    _gates(report.verdict, console)
+    _why(report.verdict, console)
     _for_whom(report, console)
+    _gates(report.verdict, console)
     _metrics(report, console)
     _kernels(report, console)
 
@@ -60,6 +58,15 @@ def _model(artifact: dict[str, object]) -> str:
     return f"{escape(str(artifact['model']))}{params}, {artifact['size_bytes']:,} bytes"
 
 
+def _why(verdict: Verdict, console: Console) -> None:
+    """One sentence for each gate that does not simply pass."""
+    for gate in verdict.gates:
+        if gate.status is not Status.PASS or gate.warning:
+            needed = f" About {gate.images_needed:,} images would settle it." if gate.images_needed else ""
+            told = gate.warning if gate.status is Status.PASS else gate.detail
+            console.print(f"[{_COLOR[gate.status]}]{gate.title}:[/] {escape(str(told))}{needed}")
+
+
 def _gates(verdict: Verdict, console: Console) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("gate", no_wrap=True)
@@ -73,11 +80,6 @@ def _gates(verdict: Verdict, console: Console) -> None:
             gate.title, f"[{_COLOR[gate.status]}]{gate.status}[/]{warned}", _figure(gate), _bounds(gate), _limit(gate)
         )
     console.print(table)
-    for gate in verdict.gates:
-        if gate.status is not Status.PASS or gate.warning:
-            needed = f" About {gate.images_needed:,} images would settle it." if gate.images_needed else ""
-            told = gate.warning if gate.status is Status.PASS else gate.detail
-            console.print(f"[{_COLOR[gate.status]}]{gate.title}:[/] {escape(str(told))}{needed}")
     if verdict.skipped:
         skipped = "; ".join(f"{s.title} ({escape(s.reason)})" for s in verdict.skipped)
         console.print(f"not judged: {skipped}", style="dim")
@@ -91,6 +93,8 @@ def _figure(gate: GateResult) -> str:
 
 
 def _bounds(gate: GateResult) -> str:
+    if gate.note is not None:
+        return gate.note
     return "" if gate.interval is None else f"{gate.interval[0]:.2f} to {gate.interval[1]:.2f}"
 
 
@@ -100,12 +104,12 @@ def _limit(gate: GateResult) -> str:
 
 def _for_whom(report: Report, console: Console) -> None:
     pair, lost = report.comparison, report.newly_wrong
-    console.print(
-        f"{len(lost):,} newly wrong, {sum(c.newly_right for c in report.classes):,} newly right; "
-        f"Jaccard {pair['jaccard']:.3f} (nested {pair['jaccard_nested']:.3f}, "
-        f"independent {pair['jaccard_independent']:.3f})"
-    )
-    rows = []
+    won = sum(c.newly_right for c in report.classes)
+    baselines = f"nested {pair['jaccard_nested']:.3f}, independent {pair['jaccard_independent']:.3f}"
+    rows = [
+        ("images", f"{len(lost):,} newly wrong, {won:,} newly right; another class named on {pair['flips']:.2%}"),
+        ("errors", f"Jaccard {pair['jaccard']:.3f} with the reference's ({baselines})"),
+    ]
     worst = [c for c in report.classes if c.change < 0][:_SHOWN_CLASSES]
     if worst:
         rows.append(("classes", ", ".join(_class(c) for c in worst)))
@@ -124,21 +128,33 @@ def _example(example: NewlyWrong) -> str:
 
 
 def _metrics(report: Report, console: Console) -> None:
-    before, after = report.reference.metrics, report.deployed.metrics
-    shown = [name for name in _SHOWN_METRICS if name in before and name in after]
+    """Plug-in figures beside their corrected ones: the first alone flatter or frighten at small sizes."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column("")
-    for name in shown:
-        table.add_column(_SHORT.get(name, name), justify="right")
-    for title, values in (("reference", before), ("deployed", after)):
-        table.add_row(title, *(_value(name, values[name]) for name in shown))
+    columns = ("", "top-1", "bottom-5/shrunk", "Gini/corrected", "ECE/debiased", "NLL", "Brier")
+    for title in columns:
+        table.add_column(title, justify="right" if title else "left", no_wrap=True)
+    for title, side in (("float", report.reference), ("deployed", report.deployed)):
+        found = side.metrics
+        table.add_row(
+            title,
+            f"{found['accuracy']:.2%}",
+            _pair(found, "bottom5", "bottom5_shrunk", ".1%"),
+            _pair(found, "gini", "gini_corrected", ".3f"),
+            _pair(found, "ece", "ece_debiased", ".2%"),
+            f"{found['nll']:.3f}",
+            f"{found['brier']:.3f}",
+        )
     console.print(table)
+    console.print(
+        f"a perfectly calibrated model would show an ECE of {report.deployed.metrics['ece_floor']:.2%} here",
+        style="dim",
+    )
+    console.print()
 
 
-def _value(name: str, value: float) -> str:
-    if METRICS[name].unit != "share":
-        return f"{value:.3f}"
-    return f"{value:+.2%}" if METRICS[name].bounds[0] == -1 else f"{value:.2%}"
+def _pair(found: dict[str, float], plain: str, corrected: str, form: str) -> str:
+    """Both figures; fewer where the data have too few classes for them."""
+    return " / ".join(f"{found[name]:{form}}" for name in (plain, corrected) if name in found) or "-"
 
 
 def _kernels(report: Report, console: Console) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from scipy.special import bdtr, ndtr, ndtri
+from scipy.special import ndtri
 
 from tinyedge.errors import UsageError
 
@@ -64,34 +64,6 @@ def tango_interval(lost: int, gained: int, total: int, *, tail: float = 0.05) ->
     low = -1.0 if estimate == -1 else _crossing(score, z, -1.0, estimate)
     high = 1.0 if estimate == 1 else _crossing(score, -z, estimate, 1.0)
     return low, high
-
-
-def noninferiority_p(lost: int, gained: int, total: int, *, margin: float) -> float:
-    """One-sided p-value against "the drop is ``margin`` or more": small where the deployed model is not inferior.
-
-    Args:
-        lost: images that the reference gets right and the deployed model wrong.
-        gained: the other way round.
-        total: all images, at least 1.
-        margin: a share, e.g. 0.01 for 1 pp.
-
-    Raises:
-        UsageError: for counts that cannot be.
-    """
-    _check(lost, gained, total)
-    return float(ndtr(tango_score(lost, gained, total, margin)))
-
-
-def mcnemar_exact(lost: int, gained: int) -> float:
-    """Two-sided exact p-value against "losing and gaining are equally likely".
-
-    >>> mcnemar_exact(1, 7)  # 2 * (1 + 8) / 2 ** 8
-    0.0703125
-
-    Reference: McNemar 1947; the exact conditional form.
-    """
-    n = lost + gained
-    return min(1.0, 2 * float(bdtr(min(lost, gained), n, 0.5))) if n else 1.0
 
 
 def _crossing(falling: Callable[[float], float], level: float, low: float, high: float) -> float:

@@ -1,4 +1,8 @@
-"""Resampling for figures that have no formula for their spread. Seeded; sums over images are matrix products."""
+"""Resampling for figures that have no formula for their spread. Seeded; sums over images are matrix products.
+
+For the paired bootstrap of what deployment does to Gini and ECE: both are functions of sums over images, and chance can
+only increase them. No gate judges these two yet; the next ones do.
+"""
 
 from __future__ import annotations
 
@@ -52,24 +56,3 @@ def reflected_interval(estimate: float, replicates: NDArray[np.float64], *, tail
     """
     low, high = np.quantile(replicates, [tail, 1 - tail])
     return 2 * estimate - float(high), 2 * estimate - float(low)
-
-
-def swapped_hits(
-    both: NDArray[np.int64], discordant: NDArray[np.int64], *, permutations: int, seed: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Images right in each class after swapping the two models per image at random, for any function of class hits.
-
-    Each discordant image goes to one model or the other like a coin, so a class's hits are a binomial draw and no image
-    need be touched. For the largest drop alone ``classes.class_drops`` knows the exact answer.
-
-    Args:
-        both: ``(K,)`` images of each class that both models get right.
-        discordant: ``(K,)`` images that exactly one gets right.
-        permutations: P.
-        seed: of the draws.
-
-    Returns:
-        two int64 ``(P, K)``: hits of the one and of the other.
-    """
-    first = np.random.default_rng(seed).binomial(discordant, 0.5, size=(permutations, len(discordant)))
-    return (both + first).astype(np.int64), (both + discordant - first).astype(np.int64)

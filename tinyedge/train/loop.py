@@ -7,6 +7,7 @@ weights as one that was not.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import torch
 from torch import nn
 
 from tinyedge.data.dataset import Dataset
-from tinyedge.errors import TrainingError
+from tinyedge.errors import TrainingError, UsageError
 from tinyedge.machine import has_bf16
 from tinyedge.train.batches import Batches, epoch_seed, normalized
 from tinyedge.train.checkpoint import Checkpoint, RunKey, load_checkpoint, save_checkpoint
@@ -59,8 +60,11 @@ def pick_device(name: str) -> torch.device:
     """``auto``, ``cpu`` or ``cuda`` as a device.
 
     Raises:
+        UsageError: for another name.
         TrainingError: where CUDA is asked for and is not there.
     """
+    if name not in ("auto", "cpu", "cuda"):
+        raise UsageError("unknown device", where="--device", found=name, expected="auto, cpu or cuda")
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cuda" and not torch.cuda.is_available():
@@ -172,9 +176,13 @@ def _epoch(
         optimizer.step()
         looked = step % 50 == 49 or step + 1 == steps
         value = float(loss.detach()) if looked else None
-        if value is not None and value != value:  # NaN
+        if value is not None and not math.isfinite(value):
             raise TrainingError(
-                "the loss is NaN", where=f"{key.name}, epoch {epoch + 1}, step {step + 1}", fix="--precision fp32"
+                "the loss is no longer finite",
+                where=f"{key.name}, epoch {epoch + 1}, step {step + 1}",
+                found=value,
+                expected="a number",
+                fix="--precision fp32",
             )
         right = float((logits.argmax(1) == labels).float().mean()) if looked else None
         on_step(Progress(epoch, key.recipe.epochs, step + 1, steps, value, right))
@@ -190,9 +198,7 @@ def _snapshot(
     device = next(model.parameters()).device
     momentum = {}
     if optimizer is not None:
-        momentum = {
-            name: optimizer.state[p]["momentum_buffer"].detach().cpu() for name, p in model.named_parameters()
-        }
+        momentum = {name: optimizer.state[p]["momentum_buffer"].detach().cpu() for name, p in model.named_parameters()}
     facts = {
         "torch": torch.__version__,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
