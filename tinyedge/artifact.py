@@ -205,7 +205,7 @@ def load_artifact(
             where=path,
             found=f"no {sidecar_path(path).name}",
             expected="a side-car, or the convention as flags",
-            fix="--normalize mean,std (in pixel units), e.g. --normalize 128,128 for (pixel - 128)/128",
+            fix="--normalize MEAN,STD (in pixel units), e.g. --normalize 128,128 for (pixel - 128)/128",
         )
     return Artifact(
         path=path,

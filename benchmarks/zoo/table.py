@@ -83,7 +83,7 @@ def row(entry: Entry, target: str, data: Dataset) -> list[str]:
         f"{100 * after['saturation_rate']:.2f}",
         f"{100 * after['tie_rate']:.2f}",
         f"{report.deployed.artifact['size_bytes']:,}",
-        report.verdict.status,
+        " ".join((report.verdict.status, *(g.title.lower() for g in report.verdict.gates if g.status != "PASS"))),
     ]
 
 

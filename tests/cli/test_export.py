@@ -48,7 +48,7 @@ def test_the_text_says_what_was_written_and_how_it_did(tmp_path, capsys):
 
 def test_help_shows_an_example(capsys):
     assert run(["export", "--help"]) == PASS
-    assert "tinyedge export --checkpoint" in " ".join(capsys.readouterr().out.split())
+    assert "tinyedge export --to tflite-int8 --data shapes" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def test_help_shows_an_example(capsys):
         (["--to", "onnx-fp32", "--checkpoint", "CHECKPOINT", "--representative", "200"], "does not quantize"),
         (["--to", "onnx-fp32", "--checkpoint", "CHECKPOINT", "--batch", "3"], "1 or dynamic"),
         (["--to", "onnx-fp32", "--checkpoint", "CHECKPOINT", "--normalize", "0,1"], "fixes its own normalization"),
-        (["--to", "tf-int8", "--from", "FOLDER", "--normalize", "0"], "MEAN,STD"),
-        (["--to", "tf-int8", "--from", "FOLDER", "--normalize", "0,0"], "MEAN,STD"),
+        (["--to", "tf-int8", "--from", "FOLDER", "--normalize", "0"], "MEAN,STD in pixel units"),
+        (["--to", "tf-int8", "--from", "FOLDER", "--normalize", "0,0"], "MEAN,STD in pixel units"),
         (["--to", "tflite-int8", "--checkpoint", "CHECKPOINT", "--representative", "20"], "too few"),
         (["--to", "tflite-int8", "--checkpoint", "CHECKPOINT", "--calibration", "best"], "minmax or minmax-plain"),
     ],

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
-from tinyedge.stats.paired import noninferiority_p
-from tinyedge.stats.power import images_for_drop, images_for_mean, images_for_share
+from tinyedge.stats.paired import tango_interval
+from tinyedge.stats.power import images_for_drop, images_for_share, images_to_settle, mean_power, unlucky_count
 from tinyedge.stats.proportion import share_interval
 
 
@@ -16,7 +17,7 @@ def test_images_at_one_point_margin_are_those_measured(d: float, images: int) ->
 def test_that_many_images_have_that_power() -> None:
     rng = np.random.default_rng(0)
     drawn = rng.multinomial(4947, [0.04, 0.04, 0.92], size=2000)
-    passed = np.mean([noninferiority_p(int(b), int(c), 4947, margin=0.01) < 0.05 for b, c, _ in drawn])
+    passed = np.mean([tango_interval(int(b), int(c), 4947)[1] <= 0.01 for b, c, _ in drawn])
     assert passed == pytest.approx(0.8, abs=0.035)
 
 
@@ -33,5 +34,31 @@ def test_nearer_the_limit_takes_more_and_at_the_limit_nothing_helps() -> None:
     assert images_for_drop(discordance=0.05, margin=0.01, drop=0.01) is None
     assert images_for_drop(discordance=0.05, margin=0.01, drop=0.01 - 1e-9) is None
     assert images_for_share(share=0.05, limit=0.05) is None
-    assert images_for_mean(deviation=1.0, distance=0.0) is None
-    assert images_for_mean(deviation=0.0, distance=0.1) == 1
+
+
+def test_the_search_finds_the_fewest_images_above_those_there_are() -> None:
+    for fewest in (6, 7, 10, 11, 270, 9999):
+        assert images_to_settle(lambda n, fewest=fewest: n >= fewest, now=5, formula=1) == fewest  # type: ignore[misc]
+    assert images_to_settle(lambda n: n >= 270, now=5, formula=300) == 300
+    assert images_to_settle(lambda n: n >= 270, now=5, formula=None) is None
+    assert images_to_settle(lambda n: False, now=5, formula=1) is None
+
+
+@pytest.mark.parametrize("share", [0.0, 1e-4, 0.02, 0.4, 0.97, 1.0])
+@pytest.mark.parametrize("images", [1, 30, 5000])
+def test_an_unlucky_count_is_the_binomials_quantile(share: float, images: int) -> None:
+    assert unlucky_count(share, images, more=True) == binom.ppf(0.8, images, share)
+    few = unlucky_count(share, images, more=False)
+    assert binom.sf(few - 1, images, share) >= 0.8 - 1e-9
+    assert few == images or binom.sf(few, images, share) < 0.8
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.015, -0.025, 0.04])
+def test_the_power_of_a_mean_is_that_of_a_simulation(mean: float) -> None:
+    images, deviation, limit = 2000, 0.5, 0.03
+    drawn = np.random.default_rng(2).normal(mean, deviation, (2000, images))
+    half = 1.6456 * drawn.std(axis=1, ddof=1) / images**0.5
+    centre = np.abs(drawn.mean(axis=1))
+    settled = np.mean((centre + half <= limit) | (centre - half > limit))
+    expected = mean_power(images, mean=mean, deviation=deviation, limit=limit)
+    assert settled == pytest.approx(expected, abs=0.06)

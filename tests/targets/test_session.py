@@ -76,7 +76,9 @@ def test_out_of_memory_is_named_as_what_it_may_be(artifact):
 def test_a_hang_is_a_timeout(artifact, kind):
     with pytest.raises(errors.TargetTimeout, match=r"no answer within 0.5 s") as caught:  # noqa: SIM117
         with kind().open(artifact, processes=2, limits=SHORT) as session:
+            children = list(session._children)
             session.run(images(4))
+    assert [child._process.returncode for child in children] == [-signal.SIGKILL] * 2, "killed, not waited for"
     assert "images 0 to 0" in caught.value.where
     assert caught.value.exit_code == 4
 

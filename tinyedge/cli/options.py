@@ -84,6 +84,6 @@ def parse_convention(text: str) -> InputConvention:
             "not an input convention",
             where="--normalize",
             found=text,
-            expected="mean,std in pixel units, std above 0, e.g. 128,128 or 0,255",
+            expected="MEAN,STD in pixel units, STD above 0, e.g. 128,128 or 0,255",
         ) from error
     return InputConvention((mean,), (std,))

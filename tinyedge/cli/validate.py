@@ -109,7 +109,8 @@ def validate(
     dataset = load_dataset(data, "test", data_dir=data_dir)
     entry = None if params is None else _from_zoo(params, family, dataset.name, dataset.num_classes, notes)
     convention = None if normalize is None else parse_convention(normalize)
-    float_model = _model(reference, convention, entry, "onnx-fp32")
+    # The zoo's ONNX file is the reference that needs no torch; judged itself, it is held against the checkpoint.
+    float_model = _model(reference, convention, entry, "checkpoint" if runtime.format == "onnx" else "onnx-fp32")
     shipped = _model(deployed, convention, entry, f"{runtime.format}-{runtime.precision}")
     if images is not None:
         dataset = dataset.sample(images, seed=seed)
