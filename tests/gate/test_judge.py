@@ -282,6 +282,16 @@ def test_signed_gap(gap: float, status: Status) -> None:
     assert ("reference itself is beyond 3 pp" in found.detail) == (abs(gap) > 0.031)
 
 
+def test_a_gap_that_deployment_turned_round_is_not_put_down_to_training() -> None:
+    verdict = judge(
+        reference=outcome(RIGHT, confidence=float(RIGHT.mean()) + 0.04),
+        deployed=outcome(HEALTHY, confidence=float(HEALTHY.mean()) - 0.06),
+    )
+    found = gate(verdict, "signed_gap")
+    assert found.status is Status.FAIL
+    assert "training made the gap" not in found.detail
+
+
 @pytest.mark.parametrize(
     ("change", "status"),
     [

@@ -35,12 +35,12 @@ class GapChangeRule(Rule):
 def judge_signed_gap(case: Case, rule: SignedGapRule) -> GateResult:
     """Mean confidence is within a limit of accuracy. Says so where the reference's already is not: retrain it then."""
     deployed, reference = _gaps(case.deployed), _gaps(case.reference)
-    before = 100 * float(reference.mean())
+    before, after = 100 * float(reference.mean()), 100 * float(deployed.mean())
     sentence = (
         f"Confidence is {case.deployed.confidence.mean():.2%} on average, accuracy {case.deployed.correct.mean():.2%} "
         f"(the reference's gap: {before:+.2f} pp)."
     )
-    if abs(before) > rule.max_gap_pp:
+    if abs(before) > rule.max_gap_pp and abs(before) > abs(after - before):
         sentence += f" The reference itself is beyond {rule.max_gap_pp:g} pp: training made the gap, not deployment."
     return _judge("signed_gap", "Confidence gap", deployed, rule.max_gap_pp, sentence, case.tail)
 
