@@ -98,7 +98,7 @@ def validate(
     after = predict(target, deployed, data, on_progress, micro if target == PARITY_TARGET else None)
     before, after = paired(before, after)
     parity, parity_note = _parity(target, deployed, data, after, parity_images, seed, on_progress, micro)
-    outcome_before, outcome_after = _outcome(before, data), _outcome(after, data)
+    outcome_before, outcome_after = outcome(before, data), outcome(after, data)
     verdict = judge(
         reference=outcome_before,
         deployed=outcome_after,
@@ -188,7 +188,8 @@ def _check_fit(artifact: Artifact, data: Dataset) -> None:
         )
 
 
-def _outcome(predictions: Predictions, data: Dataset) -> Outcome:
+def outcome(predictions: Predictions, data: Dataset) -> Outcome:
+    """What metrics and gates look at: ``predictions``, which are of ``data``'s examples, as arrays."""
     return outcome_of(
         outputs=predictions.outputs,
         labels=predictions.labels,

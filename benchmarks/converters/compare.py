@@ -27,10 +27,9 @@ from tinyedge.exporters.source import TorchSource, from_checkpoint
 from tinyedge.formats.tflite import operators
 from tinyedge.machine import cpu_model, package_version
 from tinyedge.metrics import compare, evaluate
-from tinyedge.metrics.outcome import Outcome, outcome_of
-from tinyedge.predictions import Predictions
+from tinyedge.metrics.outcome import Outcome
 from tinyedge.registry import EXPORTERS, lookup
-from tinyedge.validate import predict
+from tinyedge.validate import outcome, predict
 
 TARGET = "tflite-int8"
 PACKAGES = ("torch", "litert-torch", "ai-edge-quantizer", "ai-edge-litert", "tensorflow", "tflite-micro")
@@ -128,18 +127,6 @@ def judged(artifact: Artifact, before: Outcome, test: Dataset) -> dict[str, Any]
         "output": [artifact.output.scale, artifact.output.zero_point],
         "operators": sorted(set(operators(artifact.path))),
     }
-
-
-def outcome(predictions: Predictions, data: Dataset) -> Outcome:
-    """What metrics look at."""
-    return outcome_of(
-        outputs=predictions.outputs,
-        labels=predictions.labels,
-        probabilities=predictions.probabilities,
-        class_names=data.class_names,
-        superclasses=data.superclasses,
-        output_kind=predictions.output_kind,
-    )
 
 
 def rows(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -153,7 +153,7 @@ class ExporterContract:
     def test_an_unwritable_destination_is_said_so(self, exporter, tmp_path, monkeypatch):
         self.convert_from_the_export_at_hand(exporter, monkeypatch)
         (tmp_path / "file").write_text("in the way")
-        with pytest.raises(ExportError, match="cannot be written"):
+        with pytest.raises(UsageError, match="cannot be written"):
             self.export(exporter, tmp_path / "file" / f"m{exporter.suffix}")
 
     def test_an_earlier_file_survives_a_failure(self, exporter, tmp_path, monkeypatch):

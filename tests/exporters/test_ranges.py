@@ -20,7 +20,7 @@ def confidence(scores):
 
 def test_the_conventions_range_is_what_black_and_white_become():
     assert convention_range(FAMILY_CONVENTION) == (-1.0, 127 / 128)
-    assert convention_range(InputConvention((0.0, 51.0), (255.0, 51.0))) == (-1.0, 4.0)
+    assert convention_range(InputConvention((0.0, 51.0, 0.0), (255.0, 51.0, 255.0))) == (-1.0, 4.0)
 
 
 def test_the_bottom_moves_no_confidence_by_more_than_the_tolerance():
