@@ -55,6 +55,11 @@ def test_the_json_says_where_everything_came_from(report, zoo_entry, sample):
     assert content["deployed"]["artifact"]["origin"]["representative"]["split"] == "train"
     assert content["data"]["digest"] == sample.digest
     assert content["data"]["synthetic"] is True
+    bins = content["deployed"]["reliability"]
+    assert sum(b["count"] for b in bins) == 600
+    assert sum(b["count"] * b["accuracy"] for b in bins if b["count"]) == pytest.approx(
+        600 * report.deployed.metrics["accuracy"]
+    )
     assert "no delegate" in content["deployed"]["target"]["kernels"]
     assert content["run"]["packages"]["numpy"] == np.__version__
     assert content["policy"]["digest"] == DEFAULT_POLICY.digest

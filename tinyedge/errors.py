@@ -17,7 +17,6 @@
     |  `- InstallationDamaged               a file that ships with tinyedge is gone or changed
     |- PredictionsError                 2   what a model put out: NaN, wrong shape, sets that do not pair
     |- PolicyError                      2   a policy file
-    |- ReportError                      2   a report file
     |- TrainingError                    2   a recipe, a checkpoint, a diverged run
     |- ExportError                      2   a conversion that cannot be done or did not hold
     `- TargetError                      4   a target that could not run
@@ -154,10 +153,6 @@ class PredictionsError(TinyedgeError):
 
 class PolicyError(TinyedgeError):
     """Something is wrong with a policy file."""
-
-
-class ReportError(TinyedgeError):
-    """Something is wrong with a report file."""
 
 
 class TrainingError(TinyedgeError):

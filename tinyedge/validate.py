@@ -30,6 +30,7 @@ from tinyedge.gate import Parity as ParityCount
 from tinyedge.gate import Policy, judge
 from tinyedge.machine import cpu_flags, cpu_model, package_version
 from tinyedge.metrics import compare, evaluate
+from tinyedge.metrics.calibration import reliability
 from tinyedge.metrics.outcome import Outcome, outcome_of
 from tinyedge.predictions import Predictions, paired
 from tinyedge.registry import TARGETS, lookup
@@ -108,8 +109,8 @@ def validate(
     return Report(
         run=_run_facts(target, reference_target, seed),
         data=data_facts(data),
-        reference=Side(artifact_facts(reference), before.provenance, evaluate(outcome_before)),
-        deployed=Side(artifact_facts(deployed), after.provenance, evaluate(outcome_after)),
+        reference=_side(reference, before, outcome_before),
+        deployed=_side(deployed, after, outcome_after),
         comparison=compare(reference=outcome_before, deployed=outcome_after),
         classes=_class_changes(before, after, data),
         newly_wrong=_newly_wrong(before, after, data),
@@ -166,6 +167,11 @@ def data_facts(data: Dataset) -> dict[str, Any]:
         "synthetic": data.synthetic,
         "source": data.source,
     }
+
+
+def _side(artifact: Artifact, predictions: Predictions, seen: Outcome) -> Side:
+    bins = reliability(seen.confidence, seen.correct)
+    return Side(artifact_facts(artifact), predictions.provenance, evaluate(seen), bins)
 
 
 def _check_fit(artifact: Artifact, data: Dataset) -> None:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tinyedge.gate import Verdict
+from tinyedge.metrics.calibration import ReliabilityBin
 
 SCHEMA = "tinyedge-report/1"
 
@@ -21,11 +22,13 @@ class Side:
         artifact: file name, SHA-256, format, precision, model, params, bytes, tensors, origin.
         target: runtime, version, kernels that ran, threads, time; for TFLite Micro the arena.
         metrics: by name, as ``tinyedge.metrics`` defines them.
+        reliability: the bins of a reliability diagram.
     """
 
     artifact: dict[str, Any]
     target: dict[str, Any]
     metrics: dict[str, float]
+    reliability: tuple[ReliabilityBin, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""What a figure can and cannot show: paired tests, intervals, resampling, sample sizes. Pure numpy and scipy."""
+"""What a figure can and cannot show: paired tests, intervals, sample sizes. Pure numpy and scipy."""
