@@ -7,7 +7,6 @@ should). Everything else, from the check of the arguments to the side-car, is he
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.artifact import Artifact, load_artifact, write_sidecar
+from tinyedge.artifact import Artifact, load_artifact, sidecar_path, write_sidecar
 from tinyedge.errors import (
     ClassCountMismatch,
     ExportError,
@@ -27,7 +26,7 @@ from tinyedge.errors import (
 from tinyedge.exporters.quiet import quiet
 from tinyedge.exporters.representative import Representative
 from tinyedge.exporters.source import Source, TorchSource
-from tinyedge.files import replacing, sha256_file
+from tinyedge.files import check_writable, replacing, sha256_file
 from tinyedge.formats import read_model
 from tinyedge.machine import package_version
 
@@ -151,6 +150,7 @@ class Exporter(ABC):
             ExportError: where the conversion fails, or the file does not hold what it should.
         """
         self._check(source, destination, representative, options)
+        check_writable(sidecar_path(destination))
         job = Job(source, options, representative)
         where = f"{self.name}, {source.model}"
         with quiet("the converter failed", where=where):
@@ -160,8 +160,8 @@ class Exporter(ABC):
                 temporary.write_bytes(converted.content)
                 with quiet("the exported file cannot be checked", where=where):
                     facts = self._verify(temporary, converted, job)
-                artifact = self._describe(temporary, destination, job, facts)
-            self._write_sidecar(artifact)
+                # The side-car first: if it cannot be written, an earlier model keeps its place and its own.
+                write_sidecar(self._describe(temporary, destination, job, facts))
         except OSError as error:
             raise ExportError(
                 "the destination cannot be written",
@@ -247,16 +247,6 @@ class Exporter(ABC):
             model=source.model,
             origin=origin,
         )
-
-    @staticmethod
-    def _write_sidecar(artifact: Artifact) -> None:
-        """A model file without its side-car would be half an artifact: neither stays."""
-        try:
-            write_sidecar(artifact)
-        except BaseException:
-            with suppress(OSError):
-                artifact.path.unlink()
-            raise
 
 
 def _one_of(flag: str, value: str, known: tuple[str, ...], name: str) -> None:

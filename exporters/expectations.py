@@ -72,14 +72,14 @@ def check_close(expected: NDArray[np.float32], found: NDArray[np.float32], *, wh
 
 
 def check_int8(
-    path: Path, facts: ModelFacts, *, convention: InputConvention, forbid: tuple[str, ...], where: str
+    path: Path, facts: ModelFacts, *, convention: InputConvention | None, forbid: tuple[str, ...], where: str
 ) -> None:
     """A full int8 TFLite for a microcontroller: types, batch, per-channel weights, input quantization, operators.
 
     Args:
         path: the written file.
         facts: what ``tinyedge.formats`` reads off it.
-        convention: of the model's input.
+        convention: of the model's input; ``None`` where its scale and zero point are not held to one.
         forbid: operators that may not be there.
         where: for the message.
 
@@ -95,7 +95,7 @@ def check_int8(
     floats = [t.name for t in graph.tensors if t.dtype not in ("int8", "int32", "int64")]
     _expect("tensors that stayed float", ", ".join(floats[:3]) or "none", "none", where)
     _check_weights(graph, where)
-    expected = lossless_input(convention)
+    expected = None if convention is None else lossless_input(convention)
     if expected is not None:
         _check_input(facts.input, expected, where)
 

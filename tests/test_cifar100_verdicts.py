@@ -31,7 +31,7 @@ def judge(entry, data, **changes):
         "target": "tflite-int8",
         "data": data,
         "policy": DEFAULT_POLICY,
-        "parity_images": 200,
+        "parity_images": 1000,
     }
     return validate(**(settings | changes))
 

@@ -27,9 +27,12 @@ COLUMNS = (
     "discordance %",
     "flips %",
     "worst class pp",
+    "Gini float / int8",
+    "bottom-5 float / int8 %",
     "ECE float / int8 %",
     "saturated %",
     "ties %",
+    "parity: argmax flips, outputs that differ %",
     "int8 bytes",
     "verdict",
 )
@@ -67,6 +70,7 @@ def row(entry: Entry, target: str, data: Dataset) -> list[str]:
         data=data,
         policy=DEFAULT_POLICY,
     )
+    parity = report.parity
     before, after, pair = report.reference.metrics, report.deployed.metrics, report.comparison
     return [
         entry.model,
@@ -79,9 +83,12 @@ def row(entry: Entry, target: str, data: Dataset) -> list[str]:
         f"{pair['discordance']:.2%}"[:-1],
         f"{pair['flips']:.2%}"[:-1],
         f"{100 * min(c.change for c in report.classes):+.0f}",
+        f"{before['gini']:.3f} / {after['gini']:.3f}",
+        f"{100 * before['bottom5']:.1f} / {100 * after['bottom5']:.1f}",
         f"{100 * before['ece']:.2f} / {100 * after['ece']:.2f}",
         f"{100 * after['saturation_rate']:.2f}",
         f"{100 * after['tie_rate']:.2f}",
+        "" if parity is None else f"{parity.argmax_flips} of {parity.images:,}, {100 * parity.elements_differ:.2f}",
         f"{report.deployed.artifact['size_bytes']:,}",
         " ".join((report.verdict.status, *(g.title.lower() for g in report.verdict.gates if g.status != "PASS"))),
     ]

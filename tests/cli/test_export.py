@@ -19,6 +19,7 @@ from tinyedge.errors import BAD_INPUT, PASS, TARGET_FAILED
 def noise(monkeypatch):
     """The tests' own data in place of a real set."""
     monkeypatch.setattr("tinyedge.data.load_dataset", lambda name, split, **_: exporting.noise(split))
+    monkeypatch.setattr("tinyedge.data.load.dataset_splits", lambda name: ("train", "test"))
 
 
 def test_a_checkpoint_becomes_an_artifact_with_one_result_on_stdout(tmp_path, noise, capsys):
@@ -35,6 +36,20 @@ def test_a_checkpoint_becomes_an_artifact_with_one_result_on_stdout(tmp_path, no
     assert facts["origin"]["representative"]["count"] == 120
     assert facts["origin"]["representative"]["seed"] == 3
     assert "120 representative training images of noise" in printed.err
+
+
+def test_what_makes_a_file_doubtful_is_said_and_recorded(tmp_path, noise, monkeypatch, capsys):
+    monkeypatch.setattr("tinyedge.data.load.dataset_splits", lambda name: ())
+    monkeypatch.setattr("tinyedge.data.load_dataset", lambda name, split, **_: exporting.noise(split, 150))
+    out = tmp_path / "m.tflite"
+    arguments = ["--checkpoint", str(exporting.checkpoint()), "--to", "tflite-int8", "--calibration", "moving-average"]
+    assert run(["export", *arguments, "--representative", "110", "--out", str(out)]) == PASS
+    said = " ".join(capsys.readouterr().err.split())
+    assert "trained on noise, but the ranges are those of noise" in said, "another digest under the same name"
+    assert "that these are no test images is on your word" in said
+    assert "110 representative images leave the ranges to luck" in said
+    assert "the largest logit is cut off on" in said
+    assert load_artifact(out).origin["representative"]["split"] == "none stated"
 
 
 def test_the_text_says_what_was_written_and_how_it_did(tmp_path, capsys):

@@ -156,6 +156,15 @@ class ExporterContract:
         with pytest.raises(UsageError, match="cannot be written"):
             self.export(exporter, tmp_path / "file" / f"m{exporter.suffix}")
 
+    def test_an_earlier_file_survives_a_side_car_that_cannot_be_written(self, exporter, tmp_path, monkeypatch):
+        self.convert_from_the_export_at_hand(exporter, monkeypatch)
+        destination = tmp_path / f"m{exporter.suffix}"
+        destination.write_text("earlier")
+        (tmp_path / f"m{exporter.suffix}.tinyedge.json").mkdir()
+        with pytest.raises(UsageError, match="in the file's place"):
+            self.export(exporter, destination)
+        assert destination.read_text() == "earlier"
+
     def test_an_earlier_file_survives_a_failure(self, exporter, tmp_path, monkeypatch):
         destination = tmp_path / f"m{exporter.suffix}"
         destination.write_text("earlier")
