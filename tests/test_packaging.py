@@ -35,6 +35,7 @@ def test_the_wheel_holds_all_of_it_and_nothing_else(tmp_path):
     shipped = (p for p in (ROOT / "tinyedge" / "zoo").rglob("*") if p.is_file() and "__pycache__" not in p.parts)
     zoo = {str(p.relative_to(ROOT)) for p in shipped}
     assert zoo <= names
+    assert not [n for n in names if "__pycache__" in n]
     assert "tinyedge/py.typed" in names
 
 

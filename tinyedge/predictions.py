@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyedge.artifact import TensorSpec
 from tinyedge.errors import PredictionsError
 from tinyedge.files import replacing
 
@@ -73,9 +74,8 @@ class Predictions:
     @cached_property
     def logits(self) -> NDArray[np.float32]:
         """``(N, K)`` float32: the outputs as reals (probabilities, where the model ends in a softmax)."""
-        if self.scale is None or self.zero_point is None:
-            return self.outputs.astype(np.float32, copy=False)
-        return (self.outputs.astype(np.float32) - np.float32(self.zero_point)) * np.float32(self.scale)
+        spec = TensorSpec("outputs", self.outputs.shape, str(self.outputs.dtype), "NK", self.scale, self.zero_point)
+        return spec.dequantize(self.outputs)
 
     @cached_property
     def probabilities(self) -> NDArray[np.float64]:
