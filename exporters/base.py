@@ -155,21 +155,12 @@ class Exporter(ABC):
         where = f"{self.name}, {source.model}"
         with quiet("the converter failed", where=where):
             converted = self._convert(job)
-        try:
-            with replacing(destination) as temporary:
-                temporary.write_bytes(converted.content)
-                with quiet("the exported file cannot be checked", where=where):
-                    facts = self._verify(temporary, converted, job)
-                # The side-car first: if it cannot be written, an earlier model keeps its place and its own.
-                write_sidecar(self._describe(temporary, destination, job, facts))
-        except OSError as error:
-            raise ExportError(
-                "the destination cannot be written",
-                where=destination,
-                found=error.strerror or error,
-                expected="a writable folder with space",
-                fix="choose another --out",
-            ) from error
+        with replacing(destination) as temporary:
+            temporary.write_bytes(converted.content)
+            with quiet("the exported file cannot be checked", where=where):
+                facts = self._verify(temporary, converted, job)
+            # The side-car first: if it cannot be written, an earlier model keeps its place and its own.
+            write_sidecar(self._describe(temporary, destination, job, facts))
         return load_artifact(destination)
 
     @abstractmethod

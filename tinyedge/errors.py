@@ -18,6 +18,8 @@
     |- PredictionsError                 2   what a model put out: NaN, wrong shape, sets that do not pair
     |- PolicyError                      2   a policy file
     |- TrainingError                    2   a recipe, a checkpoint, a diverged run
+    |  `- TrainingOutOfMemory               the accelerator; fewer seeds at once may fit
+    |- SweepError                       2   a sweep's folder: manifest, records, lock
     |- ExportError                      2   a conversion that cannot be done or did not hold
     `- TargetError                      4   a target that could not run
        |- TargetUnavailable                 a prerequisite is missing here
@@ -157,6 +159,14 @@ class PolicyError(TinyedgeError):
 
 class TrainingError(TinyedgeError):
     """A recipe, a checkpoint or a training run is unusable."""
+
+
+class SweepError(TinyedgeError):
+    """Something is wrong with a sweep's folder: its manifest, its records, or who else is at work in it."""
+
+
+class TrainingOutOfMemory(TrainingError):
+    """The accelerator's memory does not hold so many seeds at once."""
 
 
 class ExportError(TinyedgeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -10,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tinyedge.errors import UsageError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -20,7 +23,7 @@ def replacing(path: Path) -> Iterator[Path]:
     link: what it points to is replaced.
 
     Raises:
-        UsageError: where nothing can be written there.
+        UsageError: where nothing can be written there, or the disk is full.
     """
     check_writable(path)
     real = path.resolve()
@@ -36,9 +39,11 @@ def replacing(path: Path) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp makes it private; the result is an ordinary file
         temporary.replace(real)
-    except BaseException:
+    except BaseException as error:
         with suppress(FileNotFoundError):
             temporary.unlink()
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise _unwritable(path, error) from error
         raise
 
 
@@ -80,6 +85,6 @@ def _unwritable(path: Path, error: OSError) -> UsageError:
         "the file cannot be written",
         where=path,
         found=error.strerror or error,
-        expected="a folder that can be written to",
-        fix="choose another path",
+        expected="space on the disk" if error.errno in _FULL else "a folder that can be written to",
+        fix="make room, or choose another path" if error.errno in _FULL else "choose another path",
     )

@@ -14,24 +14,25 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinyedge import __version__
 from tinyedge.artifact import Artifact
 from tinyedge.data.dataset import Dataset
 from tinyedge.errors import (
     ArtifactUnsupported,
-    ClassCountMismatch,
-    ImageSizeMismatch,
     TargetError,
     TargetUnavailable,
     UsageError,
 )
+from tinyedge.evaluate import Model, check_fit, open_session, run_session
 from tinyedge.gate import Parity as ParityCount
 from tinyedge.gate import Policy, judge
 from tinyedge.machine import cpu_flags, cpu_model, package_version
 from tinyedge.metrics import compare, evaluate
-from tinyedge.metrics.calibration import reliability
-from tinyedge.metrics.outcome import Outcome, outcome_of
+from tinyedge.metrics.calibration import bins_of, reliability
+from tinyedge.metrics.outcome import Outcome
+from tinyedge.outcomes import outcome
 from tinyedge.predictions import Predictions, paired
 from tinyedge.registry import TARGETS, lookup
 from tinyedge.report.schema import ClassChange, NewlyWrong, Parity, Report, Side
@@ -93,7 +94,7 @@ def validate(
             expected=f"--target {PARITY_TARGET}, or --parity above 0",
         )
     for artifact in (reference, deployed):
-        _check_fit(artifact, data)
+        check_fit(artifact, data)
     before = predict(reference_target, reference, data, on_progress)
     micro = None if arena_bytes is None else {"arena_bytes": arena_bytes}
     after = predict(target, deployed, data, on_progress, micro if target == PARITY_TARGET else None)
@@ -113,7 +114,7 @@ def validate(
         deployed=_side(deployed, after, outcome_after),
         comparison=compare(reference=outcome_before, deployed=outcome_after),
         classes=_class_changes(before, after, data),
-        newly_wrong=_newly_wrong(before, after, data),
+        newly_wrong=_newly_wrong(before, after, data, outcome_after.confidence),
         parity=parity,
         parity_note=parity_note,
         policy={"name": policy.name, "digest": policy.digest, "settings": policy.as_dict()},
@@ -134,19 +135,9 @@ def predict(
         UsageError: for an unknown target.
         TargetError, ArtifactError, PredictionsError: from the target.
     """
-    runtime = lookup(TARGETS, "target", target)(**(options or {}))
-    with runtime.open(artifact) as session:
-        outputs = session.run(data.images, on_progress=lambda done, total: on_progress(target, done, total))
-        facts = {"target": target, **session.facts()}
-    return Predictions(
-        outputs=outputs,
-        labels=data.labels,
-        ids=data.ids,
-        output_kind=artifact.output_kind,
-        scale=artifact.output.scale,
-        zero_point=artifact.output.zero_point,
-        provenance=facts,
-    )
+    model = Model(target, artifact)
+    with open_session(model, options) as session:
+        return run_session(session, model, data, lambda done, total: on_progress(target, done, total))
 
 
 def artifact_facts(artifact: Artifact) -> dict[str, Any]:
@@ -170,40 +161,8 @@ def data_facts(data: Dataset) -> dict[str, Any]:
 
 
 def _side(artifact: Artifact, predictions: Predictions, seen: Outcome) -> Side:
-    bins = reliability(seen.confidence, seen.correct)
+    bins = reliability(bins_of(seen.confidence, seen.correct))
     return Side(artifact_facts(artifact), predictions.provenance, evaluate(seen), bins)
-
-
-def _check_fit(artifact: Artifact, data: Dataset) -> None:
-    where = f"{artifact.path.name} on {data.name}"
-    if artifact.image_shape != data.images.shape[1:]:
-        raise ImageSizeMismatch(
-            "the images are not of the model's input size",
-            where=where,
-            found="images of " + "x".join(map(str, data.images.shape[1:])),
-            expected="x".join(map(str, artifact.image_shape)) + " (height, width, channels)",
-            fix="resize the images beforehand, exactly as the firmware does",
-        )
-    if artifact.num_classes != data.num_classes:
-        raise ClassCountMismatch(
-            "model and data have different numbers of classes",
-            where=where,
-            found=f"{data.num_classes} classes in the data",
-            expected=f"{artifact.num_classes} outputs in the model",
-            fix="evaluate on the classes that the model was trained for",
-        )
-
-
-def outcome(predictions: Predictions, data: Dataset) -> Outcome:
-    """What metrics and gates look at: ``predictions``, which are of ``data``'s examples, as arrays."""
-    return outcome_of(
-        outputs=predictions.outputs,
-        labels=predictions.labels,
-        probabilities=predictions.probabilities,
-        class_names=data.class_names,
-        superclasses=data.superclasses,
-        output_kind=predictions.output_kind,
-    )
 
 
 def _parity(
@@ -275,17 +234,19 @@ def _class_changes(before: Predictions, after: Predictions, data: Dataset) -> tu
     return tuple(sorted(changes, key=lambda c: (c.change, c.name)))
 
 
-def _newly_wrong(before: Predictions, after: Predictions, data: Dataset) -> tuple[NewlyWrong, ...]:
+def _newly_wrong(
+    before: Predictions, after: Predictions, data: Dataset, confidence: NDArray[np.float64]
+) -> tuple[NewlyWrong, ...]:
+    """``confidence``: ``(N,)``, the deployed model's."""
     index = np.flatnonzero(before.correct & ~after.correct)
-    confidence = after.probabilities[index, after.predicted[index]]
-    order = index[np.lexsort((before.ids[index], -confidence))]
+    order = index[np.lexsort((before.ids[index], -confidence[index]))]
     return tuple(
         NewlyWrong(
             id=str(before.ids[i]),
             index=int(i),
             label=data.class_names[before.labels[i]],
             deployed=data.class_names[after.predicted[i]],
-            confidence=round(float(after.probabilities[i, after.predicted[i]]), 4),
+            confidence=round(float(confidence[i]), 4),
         )
         for i in order
     )

@@ -28,8 +28,9 @@ from tinyedge.formats.tflite import operators
 from tinyedge.machine import cpu_model, package_version
 from tinyedge.metrics import compare, evaluate
 from tinyedge.metrics.outcome import Outcome
+from tinyedge.outcomes import outcome
 from tinyedge.registry import EXPORTERS, lookup
-from tinyedge.validate import outcome, predict
+from tinyedge.validate import predict
 
 TARGET = "tflite-int8"
 PACKAGES = ("torch", "litert-torch", "ai-edge-quantizer", "ai-edge-litert", "tensorflow", "tflite-micro")

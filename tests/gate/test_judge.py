@@ -34,16 +34,17 @@ def outcome(
     labels = labels_of(n, classes) if labels is None else labels
     predicted = np.where(correct, labels, (labels + 1) % classes)
     stated = np.broadcast_to(np.asarray(correct.mean() if confidence is None else confidence, np.float64), (n,))
-    probabilities = np.repeat((1 - stated)[:, None] / (classes - 1), classes, axis=1)
-    probabilities[np.arange(n), predicted] = stated
+    rest = (1 - stated) / (classes - 1)  # of each other class
+    label_probability = np.where(correct, stated, rest)
     return Outcome(
         labels=labels,
-        probabilities=probabilities,
         predicted=predicted,
         confidence=stated.copy(),
         correct=correct,
         tied=np.arange(n) < tied,
         saturated=np.arange(n) < saturated,
+        label_probability=label_probability,
+        brier=stated**2 + (classes - 1) * rest**2 - 2 * label_probability + 1,
         quantized=quantized,
         class_names=NAMES[:classes],
     )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, recall_score
 
 from tinyedge.errors import PredictionsError
-from tinyedge.metrics import accuracy
+from tinyedge.metrics import Outcome, accuracy, class_table, evaluate, outcome_of
 from tinyedge.metrics.accuracy import ClassAccuracies
 
 shares = arrays(np.float64, st.integers(2, 30), elements=st.floats(0, 1, width=32))
@@ -20,18 +20,28 @@ def table(values: list[float] | NDArray[np.float64], images: int = 100) -> Class
     return ClassAccuracies(np.arange(len(a)), np.full(len(a), images), a)
 
 
+def seen(labels: NDArray[np.int64], predicted: NDArray[np.int64], superclasses: tuple[int, ...]) -> Outcome:
+    """One-hot outputs that name ``predicted``."""
+    outputs = np.eye(len(superclasses))[predicted]
+    names = tuple(f"class {i}" for i in range(len(superclasses)))
+    return outcome_of(
+        outputs=outputs, labels=labels, probabilities=outputs, class_names=names, superclasses=superclasses
+    )
+
+
 def test_accuracy_and_class_accuracies_agree_with_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     labels, predicted = rng.integers(0, 7, 500), rng.integers(0, 7, 500)
     predicted[::2] = labels[::2]
-    found = accuracy.class_accuracies(labels, predicted == labels, 7)
-    assert accuracy.accuracy(predicted == labels) == pytest.approx(accuracy_score(labels, predicted))
+    outcome = seen(labels, predicted, tuple(range(7)))
+    found = class_table(outcome)
+    assert evaluate(outcome)["accuracy"] == pytest.approx(accuracy_score(labels, predicted))
     np.testing.assert_allclose(found.accuracy, recall_score(labels, predicted, average=None))
     assert found.counts.sum() == 500
 
 
 def test_a_class_without_images_is_left_out_not_zero() -> None:
-    found = accuracy.class_accuracies(np.array([0, 2, 2]), np.array([True, True, False]), 4)
+    found = accuracy.class_accuracies([1, 0, 2, 0], [1, 0, 1, 0])
     assert found.classes.tolist() == [0, 2]
     assert accuracy.worst_class(found) == 0.5
 
@@ -39,7 +49,7 @@ def test_a_class_without_images_is_left_out_not_zero() -> None:
 def test_superclass_accuracy_by_hand() -> None:
     # classes 0, 1 -> superclass 0; 2 -> superclass 1. Right superclass: images 0 (right), 1 (0 for 1); not 2, 3.
     labels, predicted = np.array([0, 1, 2, 0]), np.array([0, 0, 1, 2])
-    assert accuracy.superclass_accuracy(labels, predicted, np.array([0, 0, 1])) == 0.5
+    assert evaluate(seen(labels, predicted, (0, 0, 1)))["superclass_accuracy"] == 0.5
 
 
 @settings(deadline=None)  # the machine may be busy

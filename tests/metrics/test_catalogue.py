@@ -30,7 +30,7 @@ def outcome(seed: int, n: int = 200, k: int = 8, labels_seed: int = 0, skill: fl
 
 
 def shuffled(of: Outcome, order: list[int]) -> Outcome:
-    arrays = ("labels", "probabilities", "predicted", "confidence", "correct", "tied", "saturated")
+    arrays = ("labels", "predicted", "confidence", "correct", "tied", "saturated", "label_probability", "brier")
     return replace(of, **{name: getattr(of, name)[order] for name in arrays})
 
 
@@ -95,6 +95,7 @@ def test_a_metric_that_does_not_apply_is_left_out() -> None:
     assert "bottom5_shrunk" not in few
     assert "gini_corrected" in few
     assert "superclass_accuracy" not in evaluate(replace(outcome(1), superclasses=None))
+    assert "brier" not in evaluate(replace(outcome(1), brier=None))
     assert "gini_corrected" not in evaluate(outcome(1, 3, k=8))
 
 

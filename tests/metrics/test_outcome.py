@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from tinyedge.errors import PredictionsError
-from tinyedge.metrics import Outcome, check_pair, outcome_of
-from tinyedge.metrics.numerics import saturation_rate, tie_rate
+from tinyedge.metrics import Outcome, check_pair, evaluate, outcome_of
 
 
 def make(stored_outputs: object, true_labels: object, **changed: Any) -> Outcome:
@@ -29,9 +28,21 @@ def test_ties_and_saturation_by_hand() -> None:
     assert found.correct.tolist() == [True, True, False, False, True]
     assert found.tied.tolist() == [True, False, True, True, False]
     assert found.saturated.tolist() == [False, True, True, False, False]
-    assert tie_rate(found.tied) == 0.6
-    assert saturation_rate(found.saturated) == 0.4
-    np.testing.assert_array_equal(found.confidence, found.probabilities.max(axis=1))
+    assert evaluate(found)["tie_rate"] == 0.6
+    assert evaluate(found)["saturation_rate"] == 0.4
+    odds = np.exp(stored / 32)
+    p = odds / odds.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(found.confidence, p.max(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(found.label_probability, p[np.arange(5), found.labels], rtol=1e-12)
+
+
+def test_scores_by_hand() -> None:
+    p = np.array([[0.5, 0.5], [0.25, 0.75]])
+    found = make([[3, 3], [1, 2]], [0, 0], probabilities=p)
+    assert found.confidence.tolist() == [0.5, 0.75]
+    assert found.label_probability.tolist() == [0.5, 0.25]
+    assert found.brier is not None
+    assert found.brier.tolist() == [0.5, 1.125]
 
 
 def test_ties_agree_with_counting_the_largest_value_row_by_row() -> None:

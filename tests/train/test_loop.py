@@ -1,27 +1,15 @@
 from itertools import pairwise
 
-import numpy as np
 import pytest
 import torch
 
-from tinyedge.data.dataset import Dataset
 from tinyedge.errors import TrainingError, UsageError
 from tinyedge.models.family import Member
 from tinyedge.train import loop
-from tinyedge.train.batches import Batches
 from tinyedge.train.checkpoint import RunKey, load_checkpoint
 from tinyedge.train.recipe import PAPER
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def data():
-    rng = np.random.default_rng(0)
-    labels = np.arange(640) % 10
-    images = rng.integers(0, 256, (640, 32, 32, 3), np.uint8)
-    images[:, :, :, 0] = (labels * 25)[:, None, None]  # a class is its redness: learnable in a few steps
-    return Dataset("toy", "train", images, labels.astype(np.int64), tuple("abcdefghij"))
 
 
 @pytest.fixture(autouse=True)
@@ -29,8 +17,8 @@ def every_epoch_saved(monkeypatch):
     monkeypatch.setattr(loop, "STATE_EVERY_S", 0.0)
 
 
-def key_of(data, *, epochs=4, seed=0, width=4, precision="fp32"):
-    return RunKey(Member("scalecnn", width, 10), PAPER.shortened(epochs), seed, data.name, data.digest, precision)
+def key_of(toy, *, epochs=4, seed=0, width=4, precision="fp32"):
+    return RunKey(Member("scalecnn", width, 10), PAPER.shortened(epochs), seed, toy.name, toy.digest, precision)
 
 
 class Killed(Exception):
@@ -46,59 +34,59 @@ def kill_in_epoch(epoch):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_killed_run_ends_in_the_same_weights(data, tmp_path, precision):
-    key = key_of(data, precision=precision)
-    whole = loop.train(key, data, data, folder=tmp_path / "whole", device=CPU)
+def test_a_killed_run_ends_in_the_same_weights(toy, tmp_path, precision):
+    key = key_of(toy, precision=precision)
+    whole = loop.train(key, toy, toy, folder=tmp_path / "whole", device=CPU)
     for epoch in (1, 3):
         with pytest.raises(Killed):
-            loop.train(key, data, data, folder=tmp_path / "cut", device=CPU, on_step=kill_in_epoch(epoch))
+            loop.train(key, toy, toy, folder=tmp_path / "cut", device=CPU, on_step=kill_in_epoch(epoch))
     notes = []
-    cut = loop.train(key, data, data, folder=tmp_path / "cut", device=CPU, on_note=notes.append)
+    cut = loop.train(key, toy, toy, folder=tmp_path / "cut", device=CPU, on_note=notes.append)
     assert notes == ["resumes after epoch 3 of 4"]
     assert all(torch.equal(whole.model[name], cut.model[name]) for name in whole.model)
     assert not list((tmp_path / "cut").glob("*.state.*"))
 
 
-def test_it_learns(data, tmp_path):
-    done = loop.train(key_of(data, epochs=6), data, data, folder=tmp_path, device=CPU)
+def test_it_learns(toy, tmp_path):
+    done = loop.train(key_of(toy, epochs=6), toy, toy, folder=tmp_path, device=CPU)
     assert done.facts["test_accuracy"] > 0.5
 
 
-def test_seed_decides_the_weights(data, tmp_path):
-    runs = [loop.train(key_of(data, epochs=1, seed=s), data, data, folder=tmp_path, device=CPU) for s in (0, 1)]
-    again = loop.train(key_of(data, epochs=1), data, data, folder=tmp_path / "again", device=CPU)
+def test_seed_decides_the_weights(toy, tmp_path):
+    runs = [loop.train(key_of(toy, epochs=1, seed=s), toy, toy, folder=tmp_path, device=CPU) for s in (0, 1)]
+    again = loop.train(key_of(toy, epochs=1), toy, toy, folder=tmp_path / "again", device=CPU)
     assert not torch.equal(runs[0].model["conv1a.weight"], runs[1].model["conv1a.weight"])
     assert torch.equal(runs[0].model["conv1a.weight"], again.model["conv1a.weight"])
 
 
-def test_the_checkpoint_says_what_it_is(data, tmp_path):
-    key = key_of(data, epochs=1)
-    loop.train(key, data, data, folder=tmp_path, device=CPU)
+def test_the_checkpoint_says_what_it_is(toy, tmp_path):
+    key = key_of(toy, epochs=1)
+    loop.train(key, toy, toy, folder=tmp_path, device=CPU)
     stored = load_checkpoint(loop.Files(tmp_path, key.name).final)
     assert stored.key == key
     assert stored.epoch == 1
-    assert stored.seconds > 0
+    assert stored.seconds is None
     assert stored.facts["torch"] == torch.__version__
-    assert stored.facts["test_digest"] == data.digest
+    assert stored.facts["test_digest"] == toy.digest
     assert set(stored.model) == set(key.member.build().state_dict())
 
 
-def test_a_finished_run_is_not_repeated(data, tmp_path):
-    key, notes = key_of(data, epochs=1), []
-    loop.train(key, data, data, folder=tmp_path, device=CPU)
-    loop.train(key, data, data, folder=tmp_path, device=CPU, on_note=notes.append, on_step=kill_in_epoch(0))
+def test_a_finished_run_is_not_repeated(toy, tmp_path):
+    key, notes = key_of(toy, epochs=1), []
+    loop.train(key, toy, toy, folder=tmp_path, device=CPU)
+    loop.train(key, toy, toy, folder=tmp_path, device=CPU, on_note=notes.append, on_step=kill_in_epoch(0))
     assert "already finished" in notes[0]
 
 
-def test_another_runs_state_is_refused(data, tmp_path):
+def test_another_runs_state_is_refused(toy, tmp_path):
     with pytest.raises(Killed):
-        loop.train(key_of(data), data, data, folder=tmp_path, device=CPU, on_step=kill_in_epoch(2))
+        loop.train(key_of(toy), toy, toy, folder=tmp_path, device=CPU, on_step=kill_in_epoch(2))
     with pytest.raises(TrainingError, match="its recipe differs"):
-        loop.train(key_of(data, epochs=5), data, data, folder=tmp_path, device=CPU)
+        loop.train(key_of(toy, epochs=5), toy, toy, folder=tmp_path, device=CPU)
 
 
 @pytest.mark.parametrize("loss", ["nan", "inf"])
-def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_no_checkpoint(data, tmp_path, monkeypatch, loss):
+def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_no_checkpoint(toy, tmp_path, monkeypatch, loss):
     build = Member.build
 
     def broken(self):
@@ -110,14 +98,14 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_no_checkpoint(data, 
 
     monkeypatch.setattr(Member, "build", broken)
     with pytest.raises(TrainingError, match="no longer finite") as caught:
-        loop.train(key_of(data), data, data, folder=tmp_path, device=CPU)
+        loop.train(key_of(toy), toy, toy, folder=tmp_path, device=CPU)
     assert caught.value.found == loss
     assert not list(tmp_path.glob("*"))
 
 
-def test_a_truncated_checkpoint_is_refused(data, tmp_path):
-    key = key_of(data, epochs=1)
-    loop.train(key, data, data, folder=tmp_path, device=CPU)
+def test_a_truncated_checkpoint_is_refused(toy, tmp_path):
+    key = key_of(toy, epochs=1)
+    loop.train(key, toy, toy, folder=tmp_path, device=CPU)
     path = loop.Files(tmp_path, key.name).final
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(TrainingError, match="cannot be read"):
@@ -133,38 +121,6 @@ def test_cuda_that_is_not_there_is_said(monkeypatch):
     with pytest.raises(UsageError, match="auto, cpu or cuda"):
         loop.pick_device("gpu")
     assert loop.pick_device("auto") == CPU
-
-
-def test_augmentation_is_a_crop_of_the_padded_image_mirrored_or_not(data):
-    batches = Batches(data.images, data.labels, PAPER, 0, CPU)
-    padded = np.pad(data.images, ((0, 0), (4, 4), (4, 4), (0, 0)))
-    images, labels = next(batches.epoch(0))
-    stored = (images * 128 + 128).permute(0, 2, 3, 1).numpy().astype(np.uint8)
-    assert images.is_contiguous(memory_format=torch.channels_last)
-    seen = set()
-    for image, label in zip(stored[:20], labels[:20].tolist(), strict=True):
-        candidates = np.flatnonzero(data.labels == label)
-        found = [
-            (y, x, mirrored)
-            for i in candidates
-            for y in range(9)
-            for x in range(9)
-            for mirrored in (False, True)
-            if np.array_equal(image, padded[i, y : y + 32, x : x + 32][:, :: -1 if mirrored else 1])
-        ]
-        assert found
-        seen.add(found[0])
-    assert len({s[2] for s in seen}) == 2, "both mirrored and not"
-    assert len({s[:2] for s in seen}) > 5, "many offsets"
-
-
-def test_an_epoch_shows_every_image_once_up_to_the_dropped_rest(data):
-    recipe = PAPER.shortened(1)
-    batches = Batches(data.images, np.arange(640), recipe, 0, CPU)
-    seen = torch.cat([labels for _, labels in batches.epoch(0)])
-    assert len(batches) == 5
-    assert len(torch.unique(seen)) == 640
-    assert not torch.equal(seen, torch.cat([labels for _, labels in batches.epoch(1)]))
 
 
 def test_the_learning_rate_is_a_cosine_to_zero():

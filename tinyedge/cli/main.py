@@ -8,7 +8,7 @@ import traceback
 import typer
 
 from tinyedge import __version__, errors
-from tinyedge.cli import data, doctor, export, family, targets, train, validate
+from tinyedge.cli import data, doctor, evaluate, export, family, sweep, targets, train, validate
 from tinyedge.cli.options import drop_stdout
 
 app = typer.Typer(
@@ -22,9 +22,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("validate")(validate.validate)
+app.command("evaluate")(evaluate.evaluate)
 app.command("family")(family.family)
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
+app.command("sweep", cls=sweep.RayCommand)(sweep.sweep)
 app.command("export")(export.export)
 app.command("targets")(targets.targets)
 app.command("doctor")(doctor.doctor)

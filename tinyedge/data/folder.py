@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tinyedge.data.dataset import Dataset
 from tinyedge.data.decode import decode_image
+from tinyedge.data.pieces import piece_images
 from tinyedge.errors import ClassCountMismatch, DataError, DatasetEmpty, DatasetNotFound, ImageSizeMismatch
 
 SPLITS = ("train", "test")
@@ -42,32 +43,41 @@ def read_folder(folder: Path, split: str, *, size: tuple[int, int] | None = None
         DataError: where a file is in the way that is no image.
     """
     root, names = _root_and_classes(folder, split)
-    images: list[NDArray[np.uint8]] = []
+    images, labels = [], []
+    for _, pixels, label in _decoded(root, names, size):
+        images.append(pixels)
+        labels.append(label)
+    return _dataset(folder, split, images, labels, names, max(image.shape[2] for image in images))
+
+
+def folder_pieces(folder: Path, split: str, images: int | None = None) -> Iterator[Dataset]:
+    """As ``read_folder``, in pieces of ``images`` images; the first image says whether the set is grey.
+
+    Raises:
+        DataError: where a coloured image follows a grey first one: whole, the set would have three channels.
+        Others as ``read_folder``; what is wrong with a later image shows when it is read.
+    """
+    root, names = _root_and_classes(folder, split)
+    held: list[NDArray[np.uint8]] = []
     labels: list[int] = []
-    first: Path | None = None
-    for label, name in enumerate(names):
-        for path in _images_of(root / name):
-            pixels = decode_image(path)
-            if size is None:
-                size, first = (pixels.shape[0], pixels.shape[1]), path
-            if pixels.shape[:2] != size:
-                raise ImageSizeMismatch(
-                    "an image has another size than the rest",
-                    where=path,
-                    found=f"{pixels.shape[0]} x {pixels.shape[1]} (height x width)",
-                    expected=f"{size[0]} x {size[1]}, " + (f"as {first}" if first is not None else "as asked for"),
-                    fix="resize all images the way that the device does: tinyedge never resizes",
-                )
-            images.append(pixels)
-            labels.append(label)
-    return Dataset(
-        folder.resolve().name,
-        split,
-        _stacked(images),
-        np.array(labels, np.int64),
-        names,
-        source=f"{folder.resolve().name} (image folder)",
-    )
+    first: NDArray[np.uint8] | None = None
+    for path, pixels, label in _decoded(root, names, None):
+        first = pixels if first is None else first
+        if pixels.shape[2] > first.shape[2]:
+            raise DataError(
+                "a coloured image follows grey ones",
+                where=path,
+                found=f"{pixels.shape[2]} channels",
+                expected="1, as the first image has",
+                fix="save all images in colour, or read the folder whole",
+            )
+        held.append(pixels)
+        labels.append(label)
+        if len(held) == piece_images(first.shape, images):
+            yield _dataset(folder, split, held, labels, names, first.shape[2])
+            held, labels = [], []
+    if held and first is not None:
+        yield _dataset(folder, split, held, labels, names, first.shape[2])
 
 
 def class_names(root: Path, labels_files: Sequence[Path] = ()) -> tuple[str, ...]:
@@ -94,6 +104,27 @@ def class_names(root: Path, labels_files: Sequence[Path] = ()) -> tuple[str, ...
             expected="each class folder's name on one line, in label order",
         )
     return names
+
+
+def _decoded(
+    root: Path, names: Sequence[str], size: tuple[int, int] | None
+) -> Iterator[tuple[Path, NDArray[np.uint8], int]]:
+    """Each image with its file and its label, all of one size."""
+    first: Path | None = None
+    for label, name in enumerate(names):
+        for path in _images_of(root / name):
+            pixels = decode_image(path)
+            if size is None:
+                size, first = (pixels.shape[0], pixels.shape[1]), path
+            if pixels.shape[:2] != size:
+                raise ImageSizeMismatch(
+                    "an image has another size than the rest",
+                    where=path,
+                    found=f"{pixels.shape[0]} x {pixels.shape[1]} (height x width)",
+                    expected=f"{size[0]} x {size[1]}, " + (f"as {first}" if first is not None else "as asked for"),
+                    fix="resize all images the way that the device does: tinyedge never resizes",
+                )
+            yield path, pixels, label
 
 
 def _root_and_classes(folder: Path, split: str) -> tuple[Path, tuple[str, ...]]:
@@ -159,9 +190,11 @@ def _refuse_strays(strays: list[Path]) -> None:
         )
 
 
-def _stacked(images: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    channels = max(image.shape[2] for image in images)
+def _dataset(
+    folder: Path, split: str, images: list[NDArray[np.uint8]], labels: list[int], names: tuple[str, ...], channels: int
+) -> Dataset:
     stacked = np.empty((len(images), *images[0].shape[:2], channels), np.uint8)
     for i, image in enumerate(images):
         stacked[i] = image  # one channel broadcasts to three
-    return stacked
+    name = folder.resolve().name
+    return Dataset(name, split, stacked, np.array(labels, np.int64), names, source=f"{name} (image folder)")

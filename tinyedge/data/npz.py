@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.data.dataset import Dataset
+from tinyedge.data.pieces import piece_images, pieces
 from tinyedge.errors import CorruptImage, DataError, DatasetNotFound, ImageSizeMismatch, LabelOutOfRange
 
 MAX_CLASSES = 100_000
 """More are no classes: then ``y`` holds identifiers or is damaged."""
+_DAMAGE = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")  # the second: an archive without members
 
 
@@ -37,7 +40,64 @@ def read_npz(path: Path, split: str, *, name: str | None = None) -> Dataset:
     return Dataset(name or path.stem, split, x, y, names, source=f"{path.name} (npz)")
 
 
-def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+def npz_pieces(path: Path, split: str, images: int | None = None, *, name: str | None = None) -> Iterator[Dataset]:
+    """As ``read_npz``, in pieces of ``images`` images: ``x`` is never whole in memory, compressed or not.
+
+    Raises:
+        As ``read_npz``; damage within ``x`` shows when it is read.
+    """
+    arrays = _arrays(path, ("y", "class_names"))
+    with path.open("rb") as stream, zipfile.ZipFile(stream) as archive, _opened(archive, path) as member:
+        shape, by_column, dtype = _array_header(member, path)
+        # Checked by its header alone: an array of that shape that takes no memory.
+        x = _images(np.broadcast_to(np.zeros((), dtype), shape), path)
+        y = _labels(arrays["y"], len(x), path)
+        names = _names(arrays.get("class_names"), y, path)
+        if by_column or len(x) == 0:  # pixels of one image are not together; or there is nothing to cut
+            yield from pieces(read_npz(path, split, name=name), images)
+            return
+        size = piece_images(x.shape[1:], images)
+        for start in range(0, len(x), size):
+            labels = y[start : start + size]
+            pixels = _read(member, len(labels) * int(np.prod(x.shape[1:])), path)
+            yield Dataset(
+                name or path.stem,
+                split,
+                np.frombuffer(pixels, np.uint8).reshape(len(labels), *x.shape[1:]),
+                labels,
+                names,
+                source=f"{path.name} (npz)",
+            )
+
+
+def _opened(archive: zipfile.ZipFile, path: Path) -> IO[bytes]:
+    try:
+        return archive.open("x.npy")
+    except (KeyError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise _truncated(path, error) from error
+
+
+def _array_header(member: IO[bytes], path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether in Fortran's order, and dtype of the array that ``member`` holds."""
+    try:
+        version = np.lib.format.read_magic(member)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        return read(member)
+    except _DAMAGE as error:
+        raise _truncated(path, error) from error
+
+
+def _read(member: IO[bytes], count: int, path: Path) -> bytes:
+    try:
+        found = member.read(count)
+        if len(found) < count:
+            raise EOFError(f"x ends {count - len(found):,} bytes early")
+    except _DAMAGE as error:
+        raise _truncated(path, error) from error
+    return found
+
+
+def _arrays(path: Path, keys: tuple[str, ...] = ("x", "y", "class_names")) -> dict[str, NDArray[Any]]:
     if not path.is_file():
         raise DatasetNotFound("there is no such file", where=path, fix="check the path")
     try:
@@ -46,18 +106,18 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
             _check_start(stream.read(8), path)
             stream.seek(0)
             stored = np.load(stream, allow_pickle=False)
-            keys = list(stored.files)
-            missing = [key for key in ("x", "y") if key not in keys]
+            there = list(stored.files)
+            missing = [key for key in ("x", "y") if key not in there]
             if missing:
                 raise DataError(
                     f"the archive has no {' and no '.join(missing)}",
                     where=path,
-                    found=", ".join(keys) or "no arrays",
+                    found=", ".join(there) or "no arrays",
                     expected="x (uint8 NHWC), y (integers) and, if wanted, class_names",
                     fix="np.savez_compressed(path, x=images, y=labels)",
                 )
             # A member that is not an array comes as bytes, which asarray makes a scalar: no images, no labels.
-            return {key: np.asarray(stored[key]) for key in ("x", "y", "class_names") if key in keys}
+            return {key: np.asarray(stored[key]) for key in keys if key in there}
     except ValueError as error:
         if "pickle" in str(error):
             raise DataError(
@@ -68,7 +128,7 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
                 fix="save class_names as np.array(names, dtype=str)",
             ) from error
         raise _truncated(path, error) from error
-    except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+    except _DAMAGE as error:
         raise _truncated(path, error) from error
 
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from tinyedge.data.dataset import Dataset
 from tinyedge.data.decode import decode_image
 from tinyedge.data.manifest import FORMAT, WEBP_SIDE, GridFile, labels_to_runs, read_manifest
+from tinyedge.data.pieces import pieces
 from tinyedge.errors import ClassCountMismatch, CorruptImage, DataError, ImageSizeMismatch, UsageError
 
 _FILE_PIXELS = 100 * 100 * 32 * 32
@@ -73,6 +74,28 @@ def read_pack(folder: Path, split: str) -> Dataset:
         synthetic=manifest.synthetic,
         source=f"{folder.resolve().name} (grid pack)",
     )
+
+
+def pack_pieces(folder: Path, split: str, images: int | None = None) -> Iterator[Dataset]:
+    """One split in pieces of ``images`` images at most, with one file of the pack in memory at a time.
+
+    Raises:
+        As ``read_pack``; what is wrong with a later file shows when it is read.
+    """
+    manifest = read_manifest(folder)
+    for file in manifest.of_split(split):
+        whole = Dataset(
+            manifest.name,
+            split,
+            _read_tiles(folder, file),
+            file.labels,
+            manifest.class_names,
+            manifest.superclasses,
+            manifest.superclass_names,
+            synthetic=manifest.synthetic,
+            source=f"{folder.resolve().name} (grid pack)",
+        )
+        yield from pieces(whole, images)
 
 
 def write_pack(datasets: Sequence[Dataset], folder: Path, *, on_file: Callable[[str], None] = lambda _: None) -> None:

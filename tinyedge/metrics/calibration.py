@@ -1,19 +1,53 @@
 """Whether a model's confidence means what it says. *Calibration* is about probabilities here, never about quantizers.
 
-Confidence is the probability of the predicted class. Bins are ``[b/B, (b+1)/B)``, with confidence 1.0 in the last.
+Confidence is the probability of the predicted class. Bins are ``[b/B, (b+1)/B)``, with confidence 1.0 in the last. What
+can be had from sums over each bin is a function of ``Bins``, which add up over parts of an evaluation set.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf
 
+from tinyedge.metrics.exact import ONE, added, exact_sums, mean
+
 BINS = 15
 EPSILON = float(np.finfo(np.float64).eps)
 """The smallest probability that the NLL tells from 0."""
+
+
+@dataclass(frozen=True)
+class Bins:
+    """The images by confidence, in B bins of equal width; sums are in units of ``1 / ONE``.
+
+    Args:
+        counts: images of each bin.
+        right: of those, how many the model gets right.
+        confidence: sum of their confidences c.
+        variance: sum of their c (1 - c), the variance of a coin that comes up right with probability c.
+    """
+
+    counts: tuple[int, ...] = field(repr=False)
+    right: tuple[int, ...] = field(repr=False)
+    confidence: tuple[int, ...] = field(repr=False)
+    variance: tuple[int, ...] = field(repr=False)
+
+    def __add__(self, other: Bins) -> Bins:
+        """The bins of both sets of images."""
+        return Bins(
+            added(self.counts, other.counts),
+            added(self.right, other.right),
+            added(self.confidence, other.confidence),
+            added(self.variance, other.variance),
+        )
+
+    @property
+    def images(self) -> int:
+        """N, the images of all bins."""
+        return sum(self.counts)
 
 
 @dataclass(frozen=True)
@@ -27,62 +61,86 @@ class ReliabilityBin:
     accuracy: float | None
 
 
-def nll(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """Negative log-likelihood, ``-mean(log p_label)``, in nats, 0 to 36.04.
-
-    Args:
-        probabilities: ``(N, K)``.
-        labels: ``(N,)``.
-
-    A probability below 2.2e-16 (float64's epsilon) counts as that: a quantized softmax puts out exact zeros, and one
-    of them would make the mean infinite. Logits never come near it.
-
-    >>> round(nll(np.array([[0.5, 0.5], [0.25, 0.75]]), np.array([0, 0])), 4)  # (ln 2 + ln 4) / 2
-    1.0397
-    """
-    chosen = probabilities[np.arange(len(labels)), labels]
-    return max(0.0, float(-np.log(np.maximum(chosen, EPSILON)).mean()))
-
-
-def brier(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """Brier score over all classes, ``mean_i sum_k (p_ik - [k = label_i])^2``, 0 to 2.
-
-    >>> brier(np.array([[0.5, 0.5], [0.25, 0.75]]), np.array([0, 0]))  # (0.5 + 1.125) / 2
-    0.8125
-
-    Reference: Brier 1950, equation 2 (the original form; twice the one-class form that some libraries print).
-    """
-    chosen = probabilities[np.arange(len(labels)), labels]
-    return float(np.mean((probabilities**2).sum(axis=1) - 2 * chosen + 1))
-
-
-def ece(confidence: NDArray[np.float64], correct: NDArray[np.bool_], bins: int = BINS) -> float:
-    """Expected calibration error, ``sum_b n_b/N |mean confidence_b - accuracy_b|``, equal-width bins, 0 to 1.
+def bins_of(confidence: NDArray[np.float64], correct: NDArray[np.bool_], bins: int = BINS) -> Bins:
+    """Sort images into bins.
 
     Args:
         confidence: ``(N,)``.
         correct: ``(N,)``.
         bins: B.
 
-    >>> round(ece(np.array([0.9, 0.9, 0.6]), np.array([True, False, True])), 4)  # 2/3 |.9 - .5| + 1/3 |.6 - 1|
+    >>> bins_of(np.array([0.1, 0.9, 1.0]), np.array([False, True, False]), bins=2).counts
+    (1, 2)
+    """
+    index = bin_index(confidence, bins)
+    # A confidence of 1 + 1e-16 from rounding must not become a negative variance.
+    variance = np.maximum(confidence * (1 - confidence), 0)
+    return Bins(
+        tuple(np.bincount(index, minlength=bins).tolist()),
+        tuple(np.bincount(index[correct], minlength=bins).tolist()),
+        exact_sums(confidence, index, bins),
+        exact_sums(variance, index, bins),
+    )
+
+
+def bin_index(confidence: NDArray[np.float64], bins: int = BINS) -> NDArray[np.int64]:
+    """``(N,)`` which bin each confidence is in."""
+    return np.minimum((confidence * bins).astype(np.int64), bins - 1)
+
+
+def surprise(label_probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``(N,)`` negative log-likelihood of each example, ``-log p_label``, in nats, 0 to 36.04; its mean is the NLL.
+
+    Args:
+        label_probability: ``(N,)``, the probability of each example's true label.
+
+    A probability below 2.2e-16 (float64's epsilon) counts as that: a quantized softmax puts out exact zeros, and one
+    of them would make the mean infinite. Logits never come near it.
+
+    >>> surprise(np.array([0.5, 0.25])).round(4).tolist()  # ln 2, ln 4
+    [0.6931, 1.3863]
+    """
+    return np.maximum(-np.log(np.maximum(label_probability, EPSILON)), 0)
+
+
+def brier_scores(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """``(N,)`` Brier score of each example over all classes, ``sum_k (p_ik - [k = label_i])^2``, 0 to 2.
+
+    Args:
+        probabilities: ``(N, K)``.
+        labels: ``(N,)``.
+
+    >>> brier_scores(np.array([[0.5, 0.5], [0.25, 0.75]]), np.array([0, 0])).tolist()
+    [0.5, 1.125]
+
+    Reference: Brier 1950, equation 2 (the original form; twice the one-class form that some libraries print).
+    """
+    chosen = probabilities[np.arange(len(labels)), labels]
+    return np.asarray((probabilities**2).sum(axis=1) - 2 * chosen + 1, np.float64)
+
+
+def ece(bins: Bins) -> float:
+    """Expected calibration error, ``sum_b n_b/N |mean confidence_b - accuracy_b|``, equal-width bins, 0 to 1.
+
+    >>> round(ece(bins_of(np.array([0.9, 0.9, 0.6]), np.array([True, False, True]))), 4)  # 2/3 |.9 - .5| + 1/3 |.6 - 1|
     0.4
 
     Reference: Guo et al. 2017, equation 3. Never 0 for a finite sample: print ``ece_floor`` beside it.
     """
-    return float(np.abs(_bin_gaps(confidence, correct, bins)).sum())
+    return float(np.abs(_gaps(bins)).sum())
 
 
-def ece_floor(confidence: NDArray[np.float64], bins: int = BINS) -> float:
+def ece_floor(bins: Bins) -> float:
     """What ``ece`` shows on average for a perfectly calibrated model with these very confidences.
 
     Each image is then right with probability c_i, so the gap of bin b has deviation ``s_b = sqrt(sum c_i (1 - c_i))/N``
     and an expected size of ``s_b sqrt(2/pi)`` (normal approximation). About 1.25 pp at N = 10,000 with confidences all
     over 0..1.
     """
-    return float(_bin_deviations(confidence, bins).sum() * np.sqrt(2 / np.pi))
+    return float(_deviations(bins).sum() * np.sqrt(2 / np.pi))
 
 
-def ece_debiased(confidence: NDArray[np.float64], correct: NDArray[np.bool_], bins: int = BINS) -> float:
+def ece_debiased(bins: Bins) -> float:
     """ECE without what chance adds to it, 0 to ``ece``; 0 where ``ece`` is no larger than its floor.
 
     The observed gaps g_b are shrunk by the one factor t in 0..1 at which the expected ECE of a sample equals the
@@ -92,7 +150,7 @@ def ece_debiased(confidence: NDArray[np.float64], correct: NDArray[np.bool_], bi
     was off by at most 0.3 pp on average, where the plug-in is by 1.2 pp and the bootstrap correction of Kumar et al.
     2019 (2 ECE - E[ECE*]) by 0.7 pp.
     """
-    gaps, deviations = np.abs(_bin_gaps(confidence, correct, bins)), _bin_deviations(confidence, bins)
+    gaps, deviations = np.abs(_gaps(bins)), _deviations(bins)
     observed = float(gaps.sum())
     low, high = 0.0, 1.0
     if _expected_size(0 * gaps, deviations) >= observed:
@@ -123,56 +181,44 @@ def adaptive_ece(confidence: NDArray[np.float64], correct: NDArray[np.bool_], bi
     return float(np.abs(np.bincount(index, weights=confidence - correct, minlength=bins)).sum() / n)
 
 
-def mean_confidence(confidence: NDArray[np.float64]) -> float:
+def mean_confidence(bins: Bins) -> float:
     """Mean probability of the predicted class, 0 to 1."""
-    return float(confidence.mean())
+    return mean(sum(bins.confidence), bins.images)
 
 
-def signed_gap(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
+def signed_gap(bins: Bins) -> float:
     """Mean confidence less accuracy, -1 to 1: above 0 the model is overconfident.
 
-    >>> round(signed_gap(np.array([0.9, 0.7]), np.array([True, False])), 4)
+    >>> round(signed_gap(bins_of(np.array([0.9, 0.7]), np.array([True, False]))), 4)
     0.3
     """
-    return float(np.mean(confidence - correct))
+    return mean(sum(bins.confidence) - sum(bins.right) * ONE, bins.images)
 
 
-def reliability(
-    confidence: NDArray[np.float64], correct: NDArray[np.bool_], bins: int = BINS
-) -> tuple[ReliabilityBin, ...]:
-    """The table behind a reliability diagram: one row for each of ``ece``'s bins."""
-    index = _bin_index(confidence, bins)
-    counts = np.bincount(index, minlength=bins)
-    confidences = np.bincount(index, weights=confidence, minlength=bins)
-    hits = np.bincount(index, weights=correct, minlength=bins)
+def reliability(bins: Bins) -> tuple[ReliabilityBin, ...]:
+    """The table behind a reliability diagram: one row a bin."""
+    width = len(bins.counts)
     return tuple(
         ReliabilityBin(
-            b / bins,
-            (b + 1) / bins,
-            int(counts[b]),
-            float(confidences[b] / counts[b]) if counts[b] else None,
-            float(hits[b] / counts[b]) if counts[b] else None,
+            b / width,
+            (b + 1) / width,
+            count,
+            mean(bins.confidence[b], count) if count else None,
+            bins.right[b] / count if count else None,
         )
-        for b in range(bins)
+        for b, count in enumerate(bins.counts)
     )
 
 
-def _bin_index(confidence: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
-    return np.minimum((confidence * bins).astype(np.int64), bins - 1)
-
-
-def _bin_gaps(confidence: NDArray[np.float64], correct: NDArray[np.bool_], bins: int) -> NDArray[np.float64]:
+def _gaps(bins: Bins) -> NDArray[np.float64]:
     """``(B,)`` share of the images in a bin times its mean confidence less its accuracy."""
-    gaps = np.bincount(_bin_index(confidence, bins), weights=confidence - correct, minlength=bins)
-    return np.asarray(gaps / len(confidence))
+    pairs = zip(bins.confidence, bins.right, strict=True)
+    return np.array([mean(confidence - right * ONE, bins.images) for confidence, right in pairs])
 
 
-def _bin_deviations(confidence: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
-    """``(B,)`` standard deviation of ``_bin_gaps`` where confidence is the probability of being right."""
-    # A confidence of 1 + 1e-16 from rounding must not become a negative variance.
-    variance = np.maximum(confidence * (1 - confidence), 0)
-    total = np.bincount(_bin_index(confidence, bins), weights=variance, minlength=bins)
-    return np.asarray(np.sqrt(total) / len(confidence))
+def _deviations(bins: Bins) -> NDArray[np.float64]:
+    """``(B,)`` standard deviation of ``_gaps`` where confidence is the probability of being right."""
+    return np.sqrt([total / ONE for total in bins.variance]) / bins.images
 
 
 def _expected_size(means: NDArray[np.float64], deviations: NDArray[np.float64]) -> float:

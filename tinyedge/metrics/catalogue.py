@@ -6,25 +6,34 @@ Shares are in 0..1 (a report shows them in per cent, and differences of two in p
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 from tinyedge.errors import PredictionsError
-from tinyedge.metrics import accuracy, calibration, error_sets, numerics
-from tinyedge.metrics.outcome import Outcome, check_pair
-from tinyedge.metrics.spec import AloneMetric, MetricSpec, PairCompute, PairMetric
+from tinyedge.metrics import accuracy, calibration, error_sets
+from tinyedge.metrics.exact import ONE, mean
+from tinyedge.metrics.outcome import Outcome
+from tinyedge.metrics.spec import AloneMetric, ColumnMetric, MetricSpec, PairMetric
+from tinyedge.metrics.tally import PairTally, Tally
 
 _PAPER = "docs/metrics.md"
 _OURS = "docs/metrics.md"
 _GUO = "Guo et al. 2017"
 
 
-def evaluate(outcome: Outcome) -> dict[str, float]:
-    """Every metric of one model that it has, by name.
+def evaluate(seen: Outcome | Tally) -> dict[str, float]:
+    """Every metric of one model that it has, by name; the few that take all examples at once only from an ``Outcome``.
 
     Raises:
         PredictionsError: where a figure is NaN or infinite.
     """
-    return {m.name: _finite(m.name, m.compute(outcome)) for m in ALONE if m.applies(outcome)}
+    tally = Tally.of(seen) if isinstance(seen, Outcome) else seen
+    found: dict[str, float] = {}
+    for metric in ALONE:
+        if isinstance(metric, AloneMetric):
+            if metric.applies(tally):
+                found[metric.name] = _finite(metric.name, metric.compute(tally))
+        elif isinstance(seen, Outcome):
+            found[metric.name] = _finite(metric.name, metric.compute(seen))
+    return found
 
 
 def compare(*, reference: Outcome, deployed: Outcome) -> dict[str, float]:
@@ -33,13 +42,22 @@ def compare(*, reference: Outcome, deployed: Outcome) -> dict[str, float]:
     Raises:
         PredictionsError: where the two are not of the same examples, or a figure is NaN or infinite.
     """
-    check_pair(reference, deployed)
-    return {m.name: _finite(m.name, m.compute(reference=reference, deployed=deployed)) for m in PAIR}
+    return compare_counted(PairTally.of(reference=reference, deployed=deployed))
 
 
-def class_table(outcome: Outcome) -> accuracy.ClassAccuracies:
+def compare_counted(pair: PairTally) -> dict[str, float]:
+    """As ``compare``, of examples that are already counted.
+
+    Raises:
+        PredictionsError: where a figure is NaN or infinite.
+    """
+    return {m.name: _finite(m.name, m.compute(pair)) for m in PAIR}
+
+
+def class_table(seen: Outcome | Tally) -> accuracy.ClassAccuracies:
     """The accuracy of each class that has images."""
-    return accuracy.class_accuracies(outcome.labels, outcome.correct, outcome.num_classes)
+    tally = Tally.of(seen) if isinstance(seen, Outcome) else seen
+    return accuracy.class_accuracies(tally.class_counts, tally.class_right)
 
 
 def _finite(name: str, value: float) -> float:
@@ -48,29 +66,35 @@ def _finite(name: str, value: float) -> float:
     return value
 
 
-def _has_superclasses(outcome: Outcome) -> bool:
-    return outcome.superclasses is not None
+def _has_brier(tally: Tally) -> bool:
+    return tally.brier is not None
 
 
-def _superclass_accuracy(outcome: Outcome) -> float:
-    assert outcome.superclasses is not None  # asked only where _has_superclasses
-    return accuracy.superclass_accuracy(outcome.labels, outcome.predicted, outcome.superclasses)
+def _brier(tally: Tally) -> float:
+    assert tally.brier is not None  # asked only where _has_brier
+    return mean(tally.brier, tally.images)
 
 
-def _has_bottom(outcome: Outcome) -> bool:
-    return int((outcome.class_counts > 0).sum()) > accuracy.BOTTOM
+def _has_superclasses(tally: Tally) -> bool:
+    return tally.superclass_right is not None
 
 
-def _shows_noise(outcome: Outcome) -> bool:
-    counts = outcome.class_counts
-    counts = counts[counts > 0]
-    return len(counts) >= 2 and int(counts.min()) >= 2
+def _superclass_accuracy(tally: Tally) -> float:
+    assert tally.superclass_right is not None  # asked only where _has_superclasses
+    return sum(tally.superclass_right) / tally.images
 
 
-ALONE: tuple[AloneMetric, ...] = (
-    AloneMetric(
-        "accuracy", "Top-1 accuracy", "share", "higher", (0, 1), _PAPER, lambda o: accuracy.accuracy(o.correct)
-    ),
+def _has_bottom(tally: Tally) -> bool:
+    return sum(count > 0 for count in tally.class_counts) > accuracy.BOTTOM
+
+
+def _shows_noise(tally: Tally) -> bool:
+    counts = [count for count in tally.class_counts if count > 0]
+    return len(counts) >= 2 and min(counts) >= 2
+
+
+ALONE: tuple[AloneMetric | ColumnMetric, ...] = (
+    AloneMetric("accuracy", "Top-1 accuracy", "share", "higher", (0, 1), _PAPER, lambda t: t.right / t.images),
     AloneMetric(
         "nll",
         "Negative log-likelihood",
@@ -78,7 +102,7 @@ ALONE: tuple[AloneMetric, ...] = (
         "lower",
         (0, -math.log(calibration.EPSILON)),
         _GUO + ", eq. 6",
-        lambda o: calibration.nll(o.probabilities, o.labels),
+        lambda t: mean(t.nll, t.images),
     ),
     AloneMetric(
         "brier",
@@ -87,7 +111,8 @@ ALONE: tuple[AloneMetric, ...] = (
         "lower",
         (0, 2),
         "Brier 1950, eq. 2",
-        lambda o: calibration.brier(o.probabilities, o.labels),
+        _brier,
+        _has_brier,
     ),
     AloneMetric(
         "ece",
@@ -96,7 +121,7 @@ ALONE: tuple[AloneMetric, ...] = (
         "lower",
         (0, 1),
         _GUO + ", eq. 3",
-        lambda o: calibration.ece(o.confidence, o.correct),
+        lambda t: calibration.ece(t.bins),
     ),
     AloneMetric(
         "ece_floor",
@@ -105,7 +130,7 @@ ALONE: tuple[AloneMetric, ...] = (
         "none",
         (0, 1),
         _PAPER,
-        lambda o: calibration.ece_floor(o.confidence),
+        lambda t: calibration.ece_floor(t.bins),
     ),
     AloneMetric(
         "ece_debiased",
@@ -114,9 +139,9 @@ ALONE: tuple[AloneMetric, ...] = (
         "lower",
         (0, 1),
         _OURS,
-        lambda o: calibration.ece_debiased(o.confidence, o.correct),
+        lambda t: calibration.ece_debiased(t.bins),
     ),
-    AloneMetric(
+    ColumnMetric(
         "adaptive_ece",
         "ECE, 15 bins of equal mass",
         "share",
@@ -132,7 +157,7 @@ ALONE: tuple[AloneMetric, ...] = (
         "none",
         (0, 1),
         _PAPER,
-        lambda o: calibration.mean_confidence(o.confidence),
+        lambda t: calibration.mean_confidence(t.bins),
     ),
     AloneMetric(
         "signed_gap",
@@ -141,7 +166,7 @@ ALONE: tuple[AloneMetric, ...] = (
         "none",
         (-1, 1),
         _PAPER,
-        lambda o: calibration.signed_gap(o.confidence, o.correct),
+        lambda t: calibration.signed_gap(t.bins),
     ),
     AloneMetric(
         "gini",
@@ -150,7 +175,7 @@ ALONE: tuple[AloneMetric, ...] = (
         "lower",
         (0, 1),
         _PAPER,
-        lambda o: accuracy.gini(class_table(o).accuracy),
+        lambda t: accuracy.gini(class_table(t).accuracy),
     ),
     AloneMetric(
         "gini_corrected",
@@ -159,7 +184,7 @@ ALONE: tuple[AloneMetric, ...] = (
         "lower",
         (0, 1),
         _PAPER,
-        lambda o: accuracy.gini_corrected(class_table(o)),
+        lambda t: accuracy.gini_corrected(class_table(t)),
         _shows_noise,
     ),
     AloneMetric(
@@ -169,7 +194,7 @@ ALONE: tuple[AloneMetric, ...] = (
         "higher",
         (0, 1),
         _PAPER,
-        lambda o: accuracy.bottom(class_table(o)),
+        lambda t: accuracy.bottom(class_table(t)),
         _has_bottom,
     ),
     AloneMetric(
@@ -179,8 +204,8 @@ ALONE: tuple[AloneMetric, ...] = (
         "higher",
         (0, 1),
         _PAPER,
-        lambda o: accuracy.bottom_shrunk(class_table(o)),
-        lambda o: _has_bottom(o) and _shows_noise(o),
+        lambda t: accuracy.bottom_shrunk(class_table(t)),
+        lambda t: _has_bottom(t) and _shows_noise(t),
     ),
     AloneMetric(
         "worst_class",
@@ -189,7 +214,7 @@ ALONE: tuple[AloneMetric, ...] = (
         "higher",
         (0, 1),
         _PAPER,
-        lambda o: accuracy.worst_class(class_table(o)),
+        lambda t: accuracy.worst_class(class_table(t)),
     ),
     AloneMetric(
         "superclass_accuracy",
@@ -201,7 +226,7 @@ ALONE: tuple[AloneMetric, ...] = (
         _superclass_accuracy,
         _has_superclasses,
     ),
-    AloneMetric("tie_rate", "Top-1 ties", "share", "lower", (0, 1), _OURS, lambda o: numerics.tie_rate(o.tied)),
+    AloneMetric("tie_rate", "Top-1 ties", "share", "lower", (0, 1), _OURS, lambda t: t.tied / t.images),
     AloneMetric(
         "saturation_rate",
         "Saturated top-1 logits",
@@ -209,45 +234,26 @@ ALONE: tuple[AloneMetric, ...] = (
         "lower",
         (0, 1),
         _OURS,
-        lambda o: numerics.saturation_rate(o.saturated),
+        lambda t: t.saturated / t.images,
     ),
 )
 
 
-def _of_errors(function: Callable[..., float]) -> PairCompute:
-    """From a function of the two ``correct`` arrays."""
-
-    def compute(*, reference: Outcome, deployed: Outcome) -> float:
-        return function(reference=reference.correct, deployed=deployed.correct)
-
-    return compute
-
-
-def _flips(*, reference: Outcome, deployed: Outcome) -> float:
-    return error_sets.flips(reference=reference.predicted, deployed=deployed.predicted)
-
-
-def _accuracy_drop(*, reference: Outcome, deployed: Outcome) -> float:
-    return accuracy.accuracy(reference.correct) - accuracy.accuracy(deployed.correct)
-
-
-def _worst_class_drop(*, reference: Outcome, deployed: Outcome) -> float:
-    _, change = error_sets.class_changes(
-        reference.labels,
-        reference=reference.correct,
-        deployed=deployed.correct,
-        num_classes=reference.num_classes,
-    )
+def _worst_class_drop(pair: PairTally) -> float:
+    _, change = error_sets.class_changes(pair.class_counts, pair.lost, pair.gained)
     return -float(change.min())
 
 
-def _signed_gap_change(*, reference: Outcome, deployed: Outcome) -> float:
-    after = calibration.signed_gap(deployed.confidence, deployed.correct)
-    return after - calibration.signed_gap(reference.confidence, reference.correct)
+def _signed_gap_change(pair: PairTally) -> float:
+    confidence = pair.deployed_confidence - pair.reference_confidence
+    right = sum(pair.gained) - sum(pair.lost)
+    return mean(confidence - right * ONE, pair.joint.images)
 
 
 PAIR: tuple[PairMetric, ...] = (
-    PairMetric("accuracy_drop", "Accuracy lost", "share", "lower", (-1, 1), _PAPER, _accuracy_drop),
+    PairMetric(
+        "accuracy_drop", "Accuracy lost", "share", "lower", (-1, 1), _PAPER, lambda p: error_sets.accuracy_drop(p.joint)
+    ),
     PairMetric(
         "jaccard",
         "Overlap of the error sets (Jaccard)",
@@ -255,7 +261,7 @@ PAIR: tuple[PairMetric, ...] = (
         "higher",
         (0, 1),
         _PAPER,
-        _of_errors(error_sets.jaccard),
+        lambda p: error_sets.jaccard(p.joint),
         symmetric=True,
     ),
     PairMetric(
@@ -265,7 +271,7 @@ PAIR: tuple[PairMetric, ...] = (
         "none",
         (0, 1),
         _PAPER,
-        _of_errors(error_sets.jaccard_nested),
+        lambda p: error_sets.jaccard_nested(p.joint),
         symmetric=True,
     ),
     PairMetric(
@@ -275,7 +281,7 @@ PAIR: tuple[PairMetric, ...] = (
         "none",
         (0, 1),
         _PAPER,
-        _of_errors(error_sets.jaccard_independent),
+        lambda p: error_sets.jaccard_independent(p.joint),
         symmetric=True,
     ),
     PairMetric(
@@ -285,7 +291,7 @@ PAIR: tuple[PairMetric, ...] = (
         "lower",
         (0, 1),
         _PAPER,
-        _of_errors(error_sets.redistribution),
+        lambda p: error_sets.redistribution(p.joint),
         symmetric=True,
     ),
     PairMetric(
@@ -295,10 +301,19 @@ PAIR: tuple[PairMetric, ...] = (
         "lower",
         (0, 1),
         _PAPER,
-        _of_errors(error_sets.discordance),
+        lambda p: error_sets.discordance(p.joint),
         symmetric=True,
     ),
-    PairMetric("flips", "Flips of the predicted class", "share", "lower", (0, 1), _PAPER, _flips, symmetric=True),
+    PairMetric(
+        "flips",
+        "Flips of the predicted class",
+        "share",
+        "lower",
+        (0, 1),
+        _PAPER,
+        lambda p: p.flips / p.joint.images,
+        symmetric=True,
+    ),
     PairMetric(
         "negative_flips",
         "Negative flips (right before, wrong now)",
@@ -306,7 +321,7 @@ PAIR: tuple[PairMetric, ...] = (
         "lower",
         (0, 1),
         _PAPER,
-        _of_errors(error_sets.negative_flips),
+        lambda p: error_sets.negative_flips(p.joint),
     ),
     PairMetric(
         "positive_flips",
@@ -315,7 +330,7 @@ PAIR: tuple[PairMetric, ...] = (
         "higher",
         (0, 1),
         _OURS,
-        _of_errors(error_sets.positive_flips),
+        lambda p: error_sets.positive_flips(p.joint),
     ),
     PairMetric("worst_class_drop", "Largest drop of a class", "share", "lower", (-1, 1), _OURS, _worst_class_drop),
     PairMetric("signed_gap_change", "Change of the signed gap", "share", "none", (-2, 2), _OURS, _signed_gap_change),

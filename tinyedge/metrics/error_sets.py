@@ -1,95 +1,127 @@
 """Which examples a model gets wrong, and how two models' error sets differ.
 
-E(m) is the set of indices that model m gets wrong; ``correct`` arrays (bool, ``(N,)``) are its complement.
-Two models can be equally accurate and fail on different inputs: that is what these see and accuracy does not.
+E(m) is the set of images that model m gets wrong. Two models can be equally accurate and fail on different images: that
+is what these see and accuracy does not. All of it follows from four counts, which add up over parts of a set.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-def jaccard(*, reference: NDArray[np.bool_], deployed: NDArray[np.bool_]) -> float:
-    """Overlap of the error sets, ``|A and B| / |A or B|``, in 0..1; symmetric; 1 where neither model errs.
+@dataclass(frozen=True)
+class Joint:
+    """How many images each of the two models gets right.
 
     Args:
-        reference: ``(N,)`` whether the reference is right.
-        deployed: ``(N,)`` whether the deployed model is right.
+        both_right: right by both.
+        lost: right by the reference, wrong by the deployed model.
+        gained: wrong by the reference, right by the deployed model.
+        both_wrong: wrong by both: the intersection of the error sets.
+    """
 
-    >>> jaccard(reference=np.array([False, False, True, True]), deployed=np.array([False, True, False, True]))
+    both_right: int
+    lost: int
+    gained: int
+    both_wrong: int
+
+    @property
+    def images(self) -> int:
+        """N."""
+        return self.both_right + self.lost + self.gained + self.both_wrong
+
+    @property
+    def errors(self) -> tuple[int, int]:
+        """Images that the reference and the deployed model get wrong."""
+        return self.both_wrong + self.gained, self.both_wrong + self.lost
+
+
+def joint(*, reference: NDArray[np.bool_], deployed: NDArray[np.bool_]) -> Joint:
+    """Count, from ``(N,)`` whether each model is right."""
+    both, before, after = (int(mask.sum()) for mask in (reference & deployed, reference, deployed))
+    return Joint(both, before - both, after - both, len(reference) - before - after + both)
+
+
+def jaccard(of: Joint) -> float:
+    """Overlap of the error sets, ``|A and B| / |A or B|``, in 0..1; symmetric; 1 where neither model errs.
+
+    >>> jaccard(Joint(both_right=1, lost=0, gained=2, both_wrong=1))
     0.3333333333333333
 
     Reference: docs/metrics.md. Two empty sets are equal, hence 1 by convention.
     """
-    union = int((~reference | ~deployed).sum())
-    return float((~reference & ~deployed).sum() / union) if union else 1.0
+    union = of.images - of.both_right
+    return of.both_wrong / union if union else 1.0
 
 
-def jaccard_nested(*, reference: NDArray[np.bool_], deployed: NDArray[np.bool_]) -> float:
+def jaccard_nested(of: Joint) -> float:
     """The largest Jaccard that these two error rates allow: one error set inside the other, ``e2 / e1``, e1 >= e2.
 
-    >>> jaccard_nested(reference=np.array([False, True, True, True]), deployed=np.array([False, False, True, True]))
+    >>> jaccard_nested(Joint(both_right=2, lost=1, gained=0, both_wrong=1))
     0.5
     """
-    errors = sorted((int((~reference).sum()), int((~deployed).sum())))
-    return errors[0] / errors[1] if errors[1] else 1.0
+    return min(of.errors) / max(of.errors) if max(of.errors) else 1.0
 
 
-def jaccard_independent(*, reference: NDArray[np.bool_], deployed: NDArray[np.bool_]) -> float:
+def jaccard_independent(of: Joint) -> float:
     """Jaccard of two models that err independently at these rates, ``e1 e2 / (e1 + e2 - e1 e2)``; 1 for no errors.
 
-    >>> jaccard_independent(reference=np.array([False, True]), deployed=np.array([True, False]))
+    >>> jaccard_independent(Joint(both_right=0, lost=1, gained=1, both_wrong=0))
     0.3333333333333333
     """
-    e1, e2 = float(np.mean(~reference)), float(np.mean(~deployed))
+    e1, e2 = (errors / of.images for errors in of.errors)
     union = e1 + e2 - e1 * e2
     return e1 * e2 / union if union > 0 else 1.0
 
 
-def redistribution(*, reference: NDArray[np.bool_], deployed: NDArray[np.bool_]) -> float:
+def redistribution(of: Joint) -> float:
     """How far the overlap is below the nested one: 0 where deployment only adds (or only mends) errors."""
     # Both are quotients of counts; rounding must not push the smaller one above the larger.
-    return max(
-        0.0, jaccard_nested(reference=reference, deployed=deployed) - jaccard(reference=reference, deployed=deployed)
-    )
+    return max(0.0, jaccard_nested(of) - jaccard(of))
 
 
-def discordance(*, reference: NDArray[np.bool_], deployed: NDArray[np.bool_]) -> float:
+def discordance(of: Joint) -> float:
     """d: the share of images on which exactly one of the two is right. ``J = (e1 + e2 - d) / (e1 + e2 + d)``."""
-    return float(np.mean(reference != deployed))
+    return (of.lost + of.gained) / of.images
 
 
-def negative_flips(*, reference: NDArray[np.bool_], deployed: NDArray[np.bool_]) -> float:
+def negative_flips(of: Joint) -> float:
     """The share of images that were right and are now wrong: what a user notices after an update."""
-    return float(np.mean(reference & ~deployed))
+    return of.lost / of.images
 
 
-def positive_flips(*, reference: NDArray[np.bool_], deployed: NDArray[np.bool_]) -> float:
+def positive_flips(of: Joint) -> float:
     """The share of images that were wrong and are now right."""
-    return float(np.mean(~reference & deployed))
+    return of.gained / of.images
 
 
-def flips(*, reference: NDArray[np.int64], deployed: NDArray[np.int64]) -> float:
-    """The share of images whose predicted class differs, from ``(N,)`` predicted classes; wrong to wrong counts."""
-    return float(np.mean(reference != deployed))
+def accuracy_drop(of: Joint) -> float:
+    """Accuracy of the reference less that of the deployed model, -1 to 1."""
+    return (of.lost - of.gained) / of.images
 
 
 def class_changes(
-    labels: NDArray[np.int64], *, reference: NDArray[np.bool_], deployed: NDArray[np.bool_], num_classes: int
+    counts: Sequence[int], lost: Sequence[int], gained: Sequence[int]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The change of each class's accuracy, deployed less reference, of the classes that have images.
+
+    Args:
+        counts: images of each of the K classes.
+        lost: of those, right before and wrong now.
+        gained: of those, wrong before and right now.
 
     Returns:
         class indices int64 ``(M,)`` and changes float64 ``(M,)`` in -1..1; negative is worse.
 
-    >>> classes, change = class_changes(
-    ...     np.array([0, 0, 1]), reference=np.array([True, True, False]),
-    ...     deployed=np.array([True, False, True]), num_classes=2)
-    >>> change.tolist()
-    [-0.5, 1.0]
+    >>> classes, change = class_changes([2, 1, 0], [1, 0, 0], [0, 1, 0])
+    >>> classes.tolist(), change.tolist()
+    ([0, 1], [-0.5, 1.0])
     """
-    counts = np.bincount(labels, minlength=num_classes)
-    change = np.bincount(labels, weights=deployed.astype(float) - reference, minlength=num_classes)
-    present = np.flatnonzero(counts)
-    return present.astype(np.int64), change[present] / counts[present]
+    images = np.asarray(counts, np.int64)
+    present = np.flatnonzero(images)
+    change = np.asarray(gained, np.int64) - np.asarray(lost, np.int64)
+    return present.astype(np.int64), change[present] / images[present]

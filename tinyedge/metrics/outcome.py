@@ -1,4 +1,4 @@
-"""What metrics and gates look at: how one model did on every example, as plain arrays."""
+"""What metrics and gates look at: how one model did on every example, as columns of one value an example."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.errors import PredictionsError
+from tinyedge.metrics.calibration import brier_scores
 
 _ROW_SUM_TOLERANCE = 1e-6
 
@@ -19,7 +20,6 @@ class Outcome:
 
     Args:
         labels: int64 ``(N,)``.
-        probabilities: float64 ``(N, K)``, rows summing to 1.
         predicted: int64 ``(N,)``, the class of the largest output, the lowest index where several tie.
         confidence: float64 ``(N,)``, the probability of ``predicted``.
         correct: bool ``(N,)``.
@@ -27,18 +27,21 @@ class Outcome:
         saturated: bool ``(N,)``, whether the largest stored output is the largest value of its integer type, so that
             a larger logit would have been cut off. All False for float outputs and for probabilities, whose largest
             value means "certain" and cuts nothing off.
+        label_probability: float64 ``(N,)``, the probability of the true label.
+        brier: float64 ``(N,)``, the Brier score of each example, or ``None`` where it is not known.
         quantized: whether the outputs are stored as integers.
         class_names: K names.
         superclasses: int64 ``(K,)``, the superclass of each class, or ``None``.
     """
 
     labels: NDArray[np.int64] = field(repr=False)
-    probabilities: NDArray[np.float64] = field(repr=False)
     predicted: NDArray[np.int64] = field(repr=False)
     confidence: NDArray[np.float64] = field(repr=False)
     correct: NDArray[np.bool_] = field(repr=False)
     tied: NDArray[np.bool_] = field(repr=False)
     saturated: NDArray[np.bool_] = field(repr=False)
+    label_probability: NDArray[np.float64] = field(repr=False)
+    brier: NDArray[np.float64] | None = field(repr=False)
     quantized: bool
     class_names: tuple[str, ...] = field(repr=False)
     superclasses: NDArray[np.int64] | None = field(default=None, repr=False)
@@ -86,16 +89,18 @@ def outcome_of(
     predicted = outputs.argmax(axis=1).astype(np.int64)
     quantized = bool(np.issubdtype(outputs.dtype, np.integer))
     can_saturate = quantized and output_kind == "logits"
+    rows = np.arange(len(labels))
     return Outcome(
         labels=labels.astype(np.int64),
-        probabilities=probabilities.astype(np.float64),
         predicted=predicted,
-        confidence=probabilities[np.arange(len(labels)), predicted].astype(np.float64),
+        confidence=probabilities[rows, predicted].astype(np.float64),
         correct=np.asarray(predicted == labels),
         tied=np.asarray((outputs == largest).sum(axis=1) >= 2),
         saturated=np.asarray(largest[:, 0] == np.iinfo(outputs.dtype).max)
         if can_saturate
         else np.zeros(len(labels), np.bool_),
+        label_probability=probabilities[rows, labels].astype(np.float64),
+        brier=brier_scores(probabilities, labels),
         quantized=quantized,
         class_names=tuple(class_names),
         superclasses=None if superclasses is None else np.asarray(superclasses, np.int64),

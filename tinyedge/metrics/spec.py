@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal
 
 from tinyedge.metrics.outcome import Outcome
+from tinyedge.metrics.tally import PairTally, Tally
 
 Better = Literal["higher", "lower", "none"]
 """``none``: neither direction is better by itself (a baseline, or a figure that is best at 0)."""
@@ -14,21 +15,40 @@ Unit = Literal["share", "nats", "score"]
 """``share``: of the whole, shown in per cent (a difference of two in pp); ``nats``; ``score``: a plain number."""
 
 
-def always(_outcome: Outcome) -> bool:
-    """For a metric that every outcome has."""
+def always(_tally: Tally) -> bool:
+    """For a metric that every model has."""
     return True
-
-
-class PairCompute(Protocol):
-    """A figure of two outcomes; keyword-only, so that nobody swaps them."""
-
-    def __call__(self, *, reference: Outcome, deployed: Outcome) -> float:
-        """The figure."""
 
 
 @dataclass(frozen=True)
 class AloneMetric:
-    """A figure of one model.
+    """A figure of one model that counts and sums give.
+
+    Args:
+        name: its key in reports; never changes.
+        title: what a reader sees.
+        unit: see ``Unit``.
+        better: which direction is better.
+        bounds: the smallest and largest possible value, ``None`` where there is none.
+        reference: paper and equation, or where it is defined.
+        compute: from a tally.
+        applies: whether a model has it at all (superclasses, enough classes); left out of a report where not.
+    """
+
+    name: str
+    title: str
+    unit: Unit
+    better: Better
+    bounds: tuple[float | None, float | None]
+    reference: str
+    compute: Callable[[Tally], float] = field(repr=False)
+    applies: Callable[[Tally], bool] = field(default=always, repr=False)
+    scope: Literal["alone"] = "alone"
+
+
+@dataclass(frozen=True)
+class ColumnMetric:
+    """A figure of one model that takes every example at once, and so memory for all; the fields as in ``AloneMetric``.
 
     Args:
         name: its key in reports; never changes.
@@ -38,7 +58,6 @@ class AloneMetric:
         bounds: the smallest and largest possible value, ``None`` where there is none.
         reference: paper and equation, or where it is defined.
         compute: from an outcome.
-        applies: whether an outcome has it at all (superclasses, enough classes); left out of a report where not.
     """
 
     name: str
@@ -48,7 +67,6 @@ class AloneMetric:
     bounds: tuple[float | None, float | None]
     reference: str
     compute: Callable[[Outcome], float] = field(repr=False)
-    applies: Callable[[Outcome], bool] = field(default=always, repr=False)
     scope: Literal["alone"] = "alone"
 
 
@@ -63,7 +81,7 @@ class PairMetric:
         better: which direction is better.
         bounds: the smallest and largest possible value, ``None`` where there is none.
         reference: paper and equation, or where it is defined.
-        compute: from the reference's and the deployed model's outcome.
+        compute: from the tally of both.
         symmetric: whether swapping the two changes nothing.
     """
 
@@ -73,9 +91,9 @@ class PairMetric:
     better: Better
     bounds: tuple[float | None, float | None]
     reference: str
-    compute: PairCompute = field(repr=False)
+    compute: Callable[[PairTally], float] = field(repr=False)
     symmetric: bool = False
     scope: Literal["pair"] = "pair"
 
 
-MetricSpec = AloneMetric | PairMetric
+MetricSpec = AloneMetric | ColumnMetric | PairMetric

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from tinyedge.data.dataset import Dataset
 from tinyedge.train.recipe import Recipe
 
 
@@ -19,21 +20,41 @@ def normalized(images: torch.Tensor) -> torch.Tensor:
     return (images.permute(0, 3, 1, 2).float() - 128.0) * (1.0 / 128.0)
 
 
-class Batches:
-    """The training set as shuffled, augmented batches.
+@dataclass(frozen=True)
+class Order:
+    """An epoch's random choices: int64 ``(steps, B, S)`` each, for S seeds side by side.
 
-    An epoch's order, crops and flips follow from (seed, epoch) alone: a run that resumes at an epoch sees exactly what
-    the uninterrupted one would have seen.
+    Args:
+        index: which image.
+        dy: the crop's offset from the top of the padded image.
+        dx: from its left.
+        flip: 1 where the crop is mirrored.
     """
 
-    def __init__(
-        self, images: NDArray[np.uint8], labels: NDArray[np.int64], recipe: Recipe, seed: int, device: torch.device
-    ) -> None:
-        self._recipe, self._seed, self._device = recipe, seed, device
-        self._labels = torch.from_numpy(labels).to(device)
-        self._size = images.shape[1]
+    index: torch.Tensor
+    dy: torch.Tensor
+    dx: torch.Tensor
+    flip: torch.Tensor
+
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """All four."""
+        return self.index, self.dy, self.dx, self.flip
+
+
+class Batches:
+    """The training set as shuffled, augmented batches for one seed or several side by side.
+
+    A seed's order, crops and flips in an epoch follow from (seed, epoch) alone: a run that resumes at an epoch, or that
+    shares its steps with other seeds, sees exactly what the uninterrupted run on its own would have seen.
+    """
+
+    def __init__(self, data: Dataset, recipe: Recipe, device: torch.device) -> None:
+        self._recipe, self._device = recipe, device
+        self._labels = torch.tensor(data.labels, device=device)
+        self._size, self._channels = data.images.shape[1], data.images.shape[3]
         pad = recipe.crop_padding
-        stored = torch.from_numpy(np.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)))).to(device)
+        padded = np.pad(data.images, ((0, 0), (pad, pad), (pad, pad), (0, 0)))  # a copy: never read-only
+        stored = torch.from_numpy(padded).to(device)
         n, h, w, c = stored.shape
         offsets = 2 * pad + 1
         # Every crop as a view: [image, dy, dx] is one window of the padded image, and indexing it copies only that.
@@ -45,22 +66,36 @@ class Batches:
         """Steps in an epoch."""
         return len(self._labels) // self._recipe.batch
 
-    def epoch(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """``(float32 (B, C, H, W), int64 (B,))`` for each step of ``epoch``, counted from 0."""
-        n, batch = len(self._labels), self._recipe.batch
-        generator = torch.Generator(self._device).manual_seed(epoch_seed(self._seed, epoch))
+    def order(self, seeds: Sequence[int], epoch: int) -> Order:
+        """What the seeds see in ``epoch``, counted from 0."""
+        drawn = [self._draw(seed, epoch) for seed in seeds]
+        shape = (len(self), self._recipe.batch, len(seeds))
+        used = shape[0] * shape[1]
+        return Order(*(torch.stack(column, 1)[:used].view(shape) for column in zip(*drawn, strict=True)))
+
+    def take(
+        self, index: torch.Tensor, dy: torch.Tensor, dx: torch.Tensor, flip: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """A step's images and labels from ``(B, S)`` rows of an ``Order``.
+
+        Returns:
+            float32 ``(B, S*C, H, W)`` in channels-last memory, seed after seed; int64 ``(S, B)``.
+        """
+        batch, seeds = index.shape
+        crops = self._windows[index, dy, dx]
+        if self._recipe.flip:
+            crops = torch.where(flip.bool()[..., None, None, None], crops.flip(3), crops)
+        side_by_side = crops.permute(0, 2, 3, 1, 4).reshape(batch, self._size, self._size, seeds * self._channels)
+        return normalized(side_by_side), self._labels[index].t()
+
+    def _draw(self, seed: int, epoch: int) -> tuple[torch.Tensor, ...]:
+        n = len(self._labels)
+        generator = torch.Generator(self._device).manual_seed(epoch_seed(seed, epoch))
         options = {"generator": generator, "device": self._device}
-        order = torch.randperm(n, **options)  # type: ignore[call-overload]  # the options of randperm and randint alike
+        index = torch.randperm(n, **options)  # type: ignore[call-overload]  # the options of randperm and randint alike
         offsets = 2 * self._recipe.crop_padding + 1
         dy, dx = torch.randint(offsets, (2, n), **options)  # type: ignore[call-overload]
-        flip = torch.randint(2, (n,), **options).bool()  # type: ignore[call-overload]
-        for start in range(0, len(self) * batch, batch):
-            step = slice(start, start + batch)
-            index = order[step]
-            crops = self._windows[index, dy[step], dx[step]]
-            if self._recipe.flip:
-                crops = torch.where(flip[step, None, None, None], crops.flip(2), crops)
-            yield normalized(crops), self._labels[index]
+        return index, dy, dx, torch.randint(2, (n,), **options)  # type: ignore[call-overload]
 
 
 def epoch_seed(seed: int, epoch: int) -> int:

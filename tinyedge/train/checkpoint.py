@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 
-from tinyedge.errors import TrainingError
-from tinyedge.files import replacing
+from tinyedge.errors import TrainingError, UsageError
+from tinyedge.files import write_atomic
 from tinyedge.models.family import Member
 from tinyedge.train.recipe import Recipe, recipe_from
 
@@ -44,7 +44,8 @@ class Checkpoint:
     Args:
         key: what decides the weights.
         epoch: finished epochs; a finished run has ``key.recipe.epochs``.
-        seconds: wall-clock training time over all the slices of the run.
+        seconds: wall-clock training time over all the slices of the run; ``None`` where it was read from a finished
+            run's file, whose bytes depend on nothing but the key and the machine.
         model: the module's state dict, on the CPU.
         momentum: by parameter name; empty in a finished run's file, which is not resumed.
         facts: versions, device, threads and accuracies: reported, not compared.
@@ -52,7 +53,7 @@ class Checkpoint:
 
     key: RunKey
     epoch: int
-    seconds: float
+    seconds: float | None
     model: dict[str, torch.Tensor] = field(repr=False)
     momentum: dict[str, torch.Tensor] = field(repr=False, default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
@@ -60,17 +61,18 @@ class Checkpoint:
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write ``checkpoint`` whole or not at all."""
+    write_atomic(path, checkpoint_bytes(checkpoint))
+
+
+def checkpoint_bytes(checkpoint: Checkpoint) -> bytes:
+    """``checkpoint`` as a file's content: equal ones give equal bytes; a finished one's leave out ``seconds``."""
     tensors = {_MODEL + n: t.contiguous() for n, t in checkpoint.model.items()}
     tensors |= {_MOMENTUM + n: t.contiguous() for n, t in checkpoint.momentum.items()}
-    header = {
-        "key": asdict(checkpoint.key),
-        "epoch": checkpoint.epoch,
-        "seconds": round(checkpoint.seconds, 1),
-        "facts": checkpoint.facts,
-    }
+    header = {"key": asdict(checkpoint.key), "epoch": checkpoint.epoch, "facts": checkpoint.facts}
+    if checkpoint.epoch < checkpoint.key.recipe.epochs and checkpoint.seconds is not None:
+        header["seconds"] = round(checkpoint.seconds, 1)
     metadata = {"format": FORMAT, "tinyedge": json.dumps(header, sort_keys=True)}
-    with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
+    return _in_order(safetensors.torch.save(tensors, metadata=metadata))
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -82,24 +84,74 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if not path.is_file():
         raise TrainingError("there is no such checkpoint", where=path, fix="tinyedge train writes one")
     try:
-        with safe_open(path, framework="pt") as stream:
-            metadata = stream.metadata() or {}
-            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118  # not a mapping
-    except (SafetensorError, OSError) as error:
-        raise TrainingError("the checkpoint cannot be read", where=path, found=error, expected="safetensors") from error
+        content = path.read_bytes()
+    except OSError as error:
+        raise TrainingError("the checkpoint cannot be read", where=path, found=error) from error
+    return checkpoint_from_bytes(content, str(path))
+
+
+def checkpoint_from_bytes(content: bytes, where: str) -> Checkpoint:
+    """The checkpoint that ``checkpoint_bytes`` made; ``where`` is what errors call it.
+
+    Raises:
+        TrainingError: where the content is truncated, or not a tinyedge checkpoint.
+    """
+    try:
+        tensors = safetensors.torch.load(content)
+    except SafetensorError as error:
+        raise TrainingError(
+            "the checkpoint cannot be read", where=where, found=error, expected="safetensors"
+        ) from error
+    metadata = _header(content).get("__metadata__", {})
     if metadata.get("format") != FORMAT:
         raise TrainingError(
-            "the file is not a tinyedge checkpoint", where=path, found=metadata.get("format"), expected=FORMAT
+            "the file is not a tinyedge checkpoint", where=where, found=metadata.get("format"), expected=FORMAT
         )
-    header = json.loads(metadata["tinyedge"])
-    key = header["key"]
-    return Checkpoint(
-        key=RunKey(
-            **{**key, "member": Member(**key["member"]), "recipe": recipe_from(key["recipe"])},
-        ),
-        epoch=header["epoch"],
-        seconds=header["seconds"],
-        model={n.removeprefix(_MODEL): t for n, t in tensors.items() if n.startswith(_MODEL)},
-        momentum={n.removeprefix(_MOMENTUM): t for n, t in tensors.items() if n.startswith(_MOMENTUM)},
-        facts=header["facts"],
-    )
+    try:
+        header = json.loads(metadata["tinyedge"])
+        key = header["key"]
+        return Checkpoint(
+            key=RunKey(**{**key, "member": Member(**key["member"]), "recipe": recipe_from(key["recipe"])}),
+            epoch=header["epoch"],
+            seconds=header.get("seconds"),
+            model={n.removeprefix(_MODEL): t for n, t in tensors.items() if n.startswith(_MODEL)},
+            momentum={n.removeprefix(_MOMENTUM): t for n, t in tensors.items() if n.startswith(_MOMENTUM)},
+            facts=header["facts"],
+        )
+    except (KeyError, TypeError, ValueError, UsageError) as error:
+        raise TrainingError("the checkpoint's metadata are broken", where=where, found=repr(error)) from error
+
+
+def check_key(checkpoint: Checkpoint, key: RunKey, where: object) -> Checkpoint:
+    """``checkpoint``, if it is of ``key``; a run is never mixed with another one's state.
+
+    Raises:
+        TrainingError: where it is another run's.
+    """
+    for name in ("member", "recipe", "seed", "data_digest", "precision"):
+        found, expected = getattr(checkpoint.key, name), getattr(key, name)
+        if found != expected:
+            raise TrainingError(
+                f"the file is of another run: its {name} differs",
+                where=where,
+                found=found,
+                expected=expected,
+                fix="choose another --out, or remove the file",
+            )
+    return checkpoint
+
+
+def _header(content: bytes) -> dict[str, Any]:
+    """The JSON at the start of a safetensors file: its length in 8 bytes, little-endian, comes before it."""
+    header: dict[str, Any] = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return header
+
+
+def _in_order(content: bytes) -> bytes:
+    """The same file with its metadata sorted: safetensors writes them in another order each time."""
+    header = _header(content)
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    length = int.from_bytes(content[:8], "little")
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    assert len(text) <= length
+    return content[:8] + text.ljust(length) + content[8 + length :]

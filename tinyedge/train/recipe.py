@@ -65,6 +65,18 @@ SHAPES = Recipe("shapes", epochs=30, flip=False)
 RECIPES = {recipe.name: recipe for recipe in (PAPER, SHAPES)}
 
 
+def chosen_recipe(name: str | None, epochs: int | None, data: str) -> Recipe:
+    """The recipe called ``name`` (default: the dataset's own), with other ``epochs`` where they are given.
+
+    Raises:
+        UsageError: for an unknown name, or no epoch at all.
+    """
+    name = name or ("shapes" if data == "shapes" else "paper")
+    if name not in RECIPES:
+        raise UsageError("unknown recipe", where="--recipe", found=name, expected=" or ".join(RECIPES))
+    return RECIPES[name].shortened(epochs) if epochs is not None else RECIPES[name]
+
+
 def recipe_from(fields: dict[str, object]) -> Recipe:
     """A recipe from a checkpoint's metadata.
 

@@ -1,0 +1,179 @@
+"""The sweep command on a small data set of its own: real training, exports and runs."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tinyedge.cli.main import run
+
+
+@pytest.fixture(scope="session")
+def toy_dir(tmp_path_factory):
+    """A folder with train.npz and test.npz of ten easy classes."""
+    folder = tmp_path_factory.mktemp("toy") / "toy"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 384), ("test", 100)):
+        labels = np.arange(count) % 10
+        images = rng.integers(0, 256, (count, 32, 32, 3), np.uint8)
+        images[:, :, :, 0] = (labels * 25)[:, None, None]
+        np.savez(folder / f"{split}.npz", x=images, y=labels)
+    return folder
+
+
+def arguments(toy_dir, out, *more):
+    fixed = ["--data", str(toy_dir), "--out", str(out), "--widths", "4", "--seeds", "0-1", "--targets", "onnx-fp32"]
+    return ["sweep", *fixed, "--epochs", "3", "--precision", "fp32", "--device", "cpu", *more]
+
+
+def results(folder):
+    """What two equal sweeps have in common, byte for byte; records only say what was done and how long it took."""
+    files = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    kept = {name: content for name, content in files.items() if not name.startswith("records") and name != ".lock"}
+    done = {name: json.loads(content) for name, content in files.items() if name.startswith("records")}
+    return kept, {name: (record["key"], record["files"]) for name, record in done.items()}
+
+
+@pytest.fixture(scope="module")
+def whole(toy_dir, tmp_path_factory):
+    out = tmp_path_factory.mktemp("sweep") / "whole"
+    assert run(arguments(toy_dir, out)) == 0
+    return out
+
+
+def test_a_sweep_ends_with_a_table(whole, capsys):
+    assert run(["sweep", "--status", "--out", str(whole)]) == 0
+    printed = capsys.readouterr().out
+    assert "scalecnn-c4-seed0" in printed
+    assert "scalecnn-c4-seed1" in printed
+    assert "recipe paper-3ep" in printed, "a shortened recipe says so"
+    assert "0 of 6 units left" in printed
+    assert max(map(len, printed.splitlines())) <= 80
+
+
+def test_status_as_json(whole, capsys):
+    assert run(["sweep", "--status", "--out", str(whole), "--format", "json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["left"] == 0
+    assert [row["state"] for row in content["models"]] == ["trained", "trained"]
+    assert content["models"][0]["training"]["epochs"] == 3
+    assert 0 <= content["models"][0]["accuracy"]["onnx-fp32"] <= 1
+
+
+def test_a_second_sweep_does_nothing(whole, toy_dir, capsys):
+    before = results(whole)
+    assert run(arguments(toy_dir, whole)) == 0
+    assert "0 not done yet" in capsys.readouterr().err
+    assert results(whole) == before
+
+
+def test_budgets_slice_it_to_the_same_bytes(whole, toy_dir, tmp_path, capsys):
+    codes = []
+    while not codes or codes[-1] == 3:
+        codes.append(run(arguments(toy_dir, tmp_path / "sliced", "--budget", "0.01s")))
+        assert len(codes) < 50
+        if codes[-1] == 3:
+            assert "run the same command again" in capsys.readouterr().err
+            codes.append(run(arguments(toy_dir, tmp_path / "sliced", "--budget", "2s")))
+    assert codes[0] == 3
+    assert codes[-1] == 0
+    assert results(tmp_path / "sliced") == results(whole)
+
+
+def test_killed_sweeps_end_in_the_same_bytes(whole, toy_dir, tmp_path):
+    out = tmp_path / "killed"
+    every_epoch = "from tinyedge.sweep import work; work.STATE_EVERY_S = 0.0; from tinyedge.cli.main import main; "
+    command = [sys.executable, "-c", f"{every_epoch}main({arguments(toy_dir, out)!r})"]
+    seen = [".state.", "seed1.safetensors", ".onnx"]  # in training, after it, between export and prediction
+    for suffix in seen:
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        deadline = time.monotonic() + 120
+        while process.poll() is None and not any(suffix in p.name for p in out.rglob("*") if ".tmp-" not in p.name):
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    subprocess.run(command, check=True, capture_output=True)
+    assert results(out) == results(whole)
+
+
+def test_slices_of_two_folders_merge(whole, toy_dir, tmp_path, capsys):
+    halves = [tmp_path / "a", tmp_path / "b"]
+    for seed, out in enumerate(halves):
+        assert run(arguments(toy_dir, out, "--seeds", str(seed))) == 0
+    joined = tmp_path / "joined"
+    merges = [word for half in halves for word in ("--merge", str(half))]
+    assert run(["sweep", "--status", "--out", str(joined), *merges]) == 0
+    assert capsys.readouterr().err.count("3 units taken") == 2
+    _, records = results(joined)
+    assert sorted(records) == sorted(results(whole)[1])
+    assert run(arguments(toy_dir, joined)) == 0
+    assert "0 not done yet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--families", "scalecn"], "did you mean scalecnn?"),
+        (["--widths", "5"], "scalecnn: 4, 6, 8"),
+        (["--widths", "four"], "numbers such as"),
+        (["--seeds", "3-1"], "e.g. 0-4 or 0,2"),
+        (["--targets", "tflite-in8"], "did you mean tflite-int8?"),
+        (["--budget", "25"], "a number with s, m or h"),
+        (["--budget", "0m"], "a number with s, m or h"),
+        (["--recipe", "fast"], "paper or shapes"),
+        (["--device", "tpu"], "auto, cpu or cuda"),
+        (["--precision", "fp8"], "auto, bf16 or fp32"),
+        (["--merge", "nowhere"], "no such folder to merge"),
+    ],
+)
+def test_bad_input_is_one_clear_message(toy_dir, tmp_path, capsys, more, words):
+    assert run(arguments(toy_dir, tmp_path / "out", *more)) == 2
+    printed = capsys.readouterr().err
+    assert words in printed
+    assert printed.count("error:") == 1
+    assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--epochs", "4"], "differs in its recipe"),
+        (["--precision", "bf16"], "differs in its precision"),
+    ],
+)
+def test_another_recipe_in_the_same_folder_is_refused(whole, toy_dir, capsys, more, words):
+    before = results(whole)
+    assert run(arguments(toy_dir, whole, *more)) == 2
+    assert words in capsys.readouterr().err
+    assert results(whole) == before
+
+
+def test_a_manifest_of_another_code_or_data_version_is_refused(whole, toy_dir, tmp_path, capsys):
+    manifest = json.loads((whole / "sweep.json").read_text())
+    for field, words in (("results_version", "results version"), ("train_digest", "train digest")):
+        changed = {**manifest, "basis": {**manifest["basis"], field: 99 if field == "results_version" else "other"}}
+        (tmp_path / "sweep.json").write_text(json.dumps(changed))
+        assert run(arguments(toy_dir, tmp_path)) == 2
+        assert words in capsys.readouterr().err
+
+
+def test_a_foreign_checkpoint_in_a_seed_s_place_is_refused(whole, toy_dir, tmp_path, capsys):
+    foreign = (whole / "scalecnn-c4-seed0.safetensors").read_bytes()
+    (tmp_path / "scalecnn-c4-seed1.safetensors").write_bytes(foreign)
+    assert run(arguments(toy_dir, tmp_path)) == 2
+    assert "its seed differs" in capsys.readouterr().err
+    assert (tmp_path / "scalecnn-c4-seed1.safetensors").read_bytes() == foreign
+
+
+def test_status_of_nothing_is_said(tmp_path, capsys):
+    assert run(["sweep", "--status", "--out", str(tmp_path)]) == 2
+    assert "there is no sweep in this folder" in capsys.readouterr().err

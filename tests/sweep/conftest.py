@@ -1,0 +1,32 @@
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SUPPORT = str(Path(__file__).parents[1] / "support")
+sys.path.insert(0, SUPPORT)
+
+
+@pytest.fixture(scope="session")
+def noise():
+    """Training data by split, large enough for Ray's object store."""
+    from tinyedge.data import Dataset
+
+    images = np.random.default_rng(0).integers(0, 256, (500, 32, 32, 3), np.uint8)
+    return {"train": Dataset("noise", "train", images, np.zeros(500, np.int64), ("one",))}
+
+
+@pytest.fixture(scope="session")
+def local_ray(noise):
+    """Ray, started once: it takes many seconds. Runners made without an address use it."""
+    import ray
+
+    from tinyedge.sweep.on_ray import RayRunner
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", SUPPORT)  # the workers import the tasks of the tests by name
+        runner = RayRunner(noise)
+    yield ray
+    runner.close()
+    assert not ray.is_initialized()

@@ -1,0 +1,1 @@
+"""The whole family trained, exported and run: resumable, on one machine or many."""

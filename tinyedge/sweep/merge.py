@@ -1,0 +1,108 @@
+"""Joining slices of a sweep that were done in different folders, on one machine or several."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from tinyedge.errors import SweepError
+from tinyedge.sweep.folder import Record, SweepFolder
+from tinyedge.sweep.plan import Basis, Plan, Unit
+from tinyedge.sweep.states import state_seeds, unpack_states
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What a merge did: units taken, units that both had, units that differ (the first folder's stay), states taken."""
+
+    taken: int
+    both: int
+    differing: tuple[str, ...]
+    states: int
+
+
+def check_basis(found: Basis, expected: Basis, where: object) -> None:
+    """Stop where results of two bases would mix.
+
+    Raises:
+        SweepError: naming the field that differs.
+    """
+    for field in fields(Basis):
+        a, b = getattr(found, field.name), getattr(expected, field.name)
+        if a != b:
+            raise SweepError(
+                f"the sweep in this folder differs in its {field.name.replace('_', ' ')}",
+                where=where,
+                found=a,
+                expected=b,
+                fix="give this one its own --out: results of the two are not comparable",
+            )
+
+
+def merge(into: SweepFolder, source: SweepFolder) -> Merged:
+    """Take from ``source`` what ``into`` does not have; both are locked by the caller.
+
+    A unit is taken with its files, and its hashes are checked on the way. Where both have a unit, the first stays; if
+    its files differ (another machine's rounding), the source's results that follow from them do not fit and stay out.
+
+    Raises:
+        SweepError: where the source is no sweep, of other data, recipe or version, or its files are damaged.
+    """
+    there = source.read_manifest()
+    if there is None:
+        raise SweepError("there is no sweep in this folder", where=source.root, fix="check the path given to --merge")
+    basis, plan = there
+    here = into.read_manifest()
+    if here is not None:
+        check_basis(basis, here[0], source.root)
+        into.write_manifest(basis, here[1].joined(plan))
+    else:
+        into.write_manifest(basis, plan)
+    taken, both, differing = 0, 0, []
+    for unit in plan.units():  # a model's units in the order in which they need each other
+        theirs = source.done(unit, basis)
+        if theirs is None:
+            continue
+        ours = into.done(unit, basis)
+        if ours is not None:
+            both += 1
+            if ours.files != theirs.files:
+                differing.append(unit.name)
+        elif into.inputs(unit, basis) == source.inputs(unit, basis):
+            _take(into, source, unit, theirs)
+            taken += 1
+        else:
+            differing.append(unit.name)
+    return Merged(taken, both, tuple(differing), _take_states(into, source, basis, plan))
+
+
+def _take(into: SweepFolder, source: SweepFolder, unit: Unit, record: Record) -> None:
+    files = into.keep({path: source.read(path) for path in record.files})
+    if files != record.files:
+        raise SweepError(
+            "a file changed while it was copied", where=source.root, found=unit.name, expected="a quiet folder"
+        )
+    into.finish(unit, record.key, files, record.facts)
+
+
+def _take_states(into: SweepFolder, source: SweepFolder, basis: Basis, plan: Plan) -> int:
+    """States of runs that ``into`` has not finished; where both have begun one, the state that is further on."""
+    taken = 0
+    for member in dict.fromkeys(model.member for model in plan.models):
+        for path in sorted(source.root.glob("*.state.*")):
+            seeds = set(state_seeds(path.name, member.name))
+            models = [model for model in plan.models if model.member == member and model.seed in seeds]
+            if all(into.done(Unit(model, "train"), basis) for model in models):
+                continue
+            mine = [p for p in into.root.glob("*.state.*") if seeds & set(state_seeds(p.name, member.name))]
+            if all(_epoch(path) > _epoch(p) for p in mine):
+                into.keep({path.name: path.read_bytes()})
+                for p in mine:
+                    if p.name != path.name and set(state_seeds(p.name, member.name)) <= seeds:
+                        p.unlink()
+                taken += 1
+    return taken
+
+
+def _epoch(path: Path) -> int:
+    return unpack_states(path.name, path.read_bytes())[0].epoch

@@ -1,0 +1,250 @@
+"""The tasks of a sweep: pure work from bytes to bytes, the same wherever it is performed."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tinyedge.artifact import load_artifact, sidecar_path
+from tinyedge.data.dataset import Dataset
+from tinyedge.errors import TrainingOutOfMemory
+from tinyedge.outcomes import outcome, outcomes_bytes
+from tinyedge.registry import EXPORTERS, lookup
+from tinyedge.sweep.plan import Basis, Model, Unit
+from tinyedge.sweep.runner import Delivery, Resources
+from tinyedge.sweep.states import pack_states, state_path, unpack_states
+from tinyedge.validate import predict
+
+if TYPE_CHECKING:
+    from tinyedge.train.checkpoint import Checkpoint, RunKey
+
+STATE_EVERY_S = 15.0
+"""A training state is delivered at most this often: what a kill can cost."""
+
+
+@dataclass(frozen=True)
+class TrainTask:
+    """Train one member with one or several seeds, fused where that is faster.
+
+    Args:
+        models: the seeds of one member.
+        basis: data, recipe and precision.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        threads: of PyTorch on the CPU, or ``None`` for its own choice.
+        resources: what it takes.
+    """
+
+    models: tuple[Model, ...]
+    basis: Basis
+    device: str
+    threads: int | None
+    resources: Resources
+    data: ClassVar = ("train", "test")
+
+    @property
+    def name(self) -> str:
+        """``train scalecnn-c4 seeds 0, 1``."""
+        seeds = ", ".join(str(model.seed) for model in self.models)
+        return f"train {self.models[0].member.name} seed{'s' if len(self.models) > 1 else ''} {seeds}"
+
+    def perform(
+        self, inputs: Mapping[str, bytes], data: Mapping[str, Dataset], *, seconds: float | None
+    ) -> Iterator[Delivery]:
+        """Deliver states every ``STATE_EVERY_S``, and the checkpoints at the end or the states at the limit.
+
+        Args:
+            inputs: the state to go on from, if there is one.
+            data: ``train`` and ``test``.
+            seconds: stop at the first end of an epoch after this long.
+        """
+        import torch
+
+        from tinyedge.train.checkpoint import check_key
+
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+        deadline = None if seconds is None else time.monotonic() + seconds
+        keys = [_run_key(model, self.basis) for model in self.models]
+        states = None
+        for path, content in inputs.items():
+            known = {state.key.seed: state for state in unpack_states(path, content)}
+            states = [check_key(known[key.seed], key, path) for key in keys]
+        yield from self._train(keys, states, data, deadline)
+
+    def _train(
+        self,
+        keys: Sequence[RunKey],
+        states: Sequence[Checkpoint] | None,
+        data: Mapping[str, Dataset],
+        deadline: float | None,
+    ) -> Iterator[Delivery]:
+        from tinyedge.train.loop import pick_device
+        from tinyedge.train.together import train_together
+
+        notes: list[str] = []
+        saved = time.monotonic()
+        try:
+            for stage in train_together(
+                keys, data["train"], data["test"], device=pick_device(self.device), states=states, on_note=notes.append
+            ):
+                yield from (Delivery(self.name, {}, note=note) for note in notes)
+                notes.clear()
+                if stage.finished:
+                    yield from (_finished(checkpoint) for checkpoint in stage.checkpoints())
+                    return
+                now = time.monotonic()
+                over = deadline is not None and now >= deadline
+                if over or now - saved >= STATE_EVERY_S:
+                    states, saved = stage.checkpoints(), now
+                    files = dict([_state_file(keys, states)])
+                    yield Delivery(self.name, files, note=f"epoch {stage.epoch} of {stage.epochs}")
+                if over:
+                    return
+        except TrainingOutOfMemory as error:
+            if len(keys) == 1:
+                raise
+            found = error.what
+        # Out of the except block: until here the traceback holds the memory that ran out.
+        half = len(keys) // 2
+        parts = slice(None, half), slice(half, None)
+        note = f"{found}: goes on with {half} and {len(keys) - half} seeds a step"
+        files = {} if states is None else dict(_state_file(keys[part], states[part]) for part in parts)
+        yield Delivery(self.name, files, note=note)
+        for part in parts:
+            yield from self._train(keys[part], None if states is None else states[part], data, deadline)
+
+
+@dataclass(frozen=True)
+class ExportTask:
+    """Export one trained model to one format."""
+
+    unit: Unit
+    resources: ClassVar = Resources(memory_bytes=3 << 30)
+    data: ClassVar = ("train",)
+
+    @property
+    def name(self) -> str:
+        """The unit's name."""
+        return self.unit.name
+
+    def perform(
+        self, inputs: Mapping[str, bytes], data: Mapping[str, Dataset], *, seconds: float | None
+    ) -> Iterator[Delivery]:
+        """Deliver the model file and its side-car.
+
+        Args:
+            inputs: the checkpoint.
+            data: ``train``, for the representative images.
+            seconds: not looked at: this is short.
+        """
+        from tinyedge.exporters.base import Options
+        from tinyedge.exporters.representative import draw_representative
+        from tinyedge.exporters.source import from_checkpoint
+
+        started = time.monotonic()
+        exporter = lookup(EXPORTERS, "exporter", self.unit.what)()
+        with tempfile.TemporaryDirectory() as folder:
+            (checkpoint,) = _lay_out(inputs, Path(folder))
+            destination = Path(folder) / f"{self.unit.model.name}-{self.unit.what}{exporter.suffix}"
+            artifact = exporter.export(
+                from_checkpoint(checkpoint),
+                destination,
+                representative=draw_representative(data["train"]) if exporter.quantized else None,
+                options=Options(batch="dynamic" if "dynamic" in exporter.batches else "1"),
+            )
+            files = {f"models/{path.name}": path.read_bytes() for path in (destination, sidecar_path(destination))}
+        facts = {"bytes": artifact.size_bytes, "params": artifact.params, **artifact.origin["verified"]}
+        yield Delivery(self.unit.name, files, record=facts | _seconds(started))
+
+
+@dataclass(frozen=True)
+class PredictTask:
+    """Run one model over the evaluation set on one target, and keep what every image got."""
+
+    unit: Unit
+    resources: ClassVar = Resources(memory_bytes=2 << 30)
+    data: ClassVar = ("test",)
+
+    @property
+    def name(self) -> str:
+        """The unit's name."""
+        return self.unit.name
+
+    def perform(
+        self, inputs: Mapping[str, bytes], data: Mapping[str, Dataset], *, seconds: float | None
+    ) -> Iterator[Delivery]:
+        """Deliver the compact outcomes.
+
+        Args:
+            inputs: the model file with its side-car, or the checkpoint.
+            data: ``test``.
+            seconds: not looked at: this is short.
+        """
+        started = time.monotonic()
+        model, target, test = self.unit.model, self.unit.what, data["test"]
+        with tempfile.TemporaryDirectory() as folder:
+            artifact = load_artifact(_lay_out(inputs, Path(folder))[0])
+            predictions = predict(target, artifact, test)
+        facts = {
+            "model": model.name,
+            "params": artifact.params,
+            "seed": model.seed,
+            "artifact_sha256": artifact.sha256,
+            "artifact_bytes": artifact.size_bytes,
+        }
+        content = outcomes_bytes(predictions, test, facts)
+        measured = {"accuracy": float(outcome(predictions, test).correct.mean()), "images": len(test)}
+        path = f"outcomes/{model.name}.{target}.npz"
+        yield Delivery(self.unit.name, {path: content}, record=measured | predictions.provenance | _seconds(started))
+
+
+def _run_key(model: Model, basis: Basis) -> RunKey:
+    from tinyedge.train.checkpoint import RunKey
+
+    return RunKey(model.member, basis.recipe, model.seed, basis.data, basis.train_digest, basis.precision)
+
+
+def _finished(checkpoint: Checkpoint) -> Delivery:
+    from tinyedge.train.checkpoint import checkpoint_bytes
+
+    model = Model(checkpoint.key.member, checkpoint.key.seed)
+    path = f"{model.name}.safetensors"
+    return Delivery(Unit(model, "train").name, {path: checkpoint_bytes(checkpoint)}, record=_train_facts(checkpoint))
+
+
+def finished_facts(model: Model, basis: Basis, path: Path) -> dict[str, Any]:
+    """What the record of the finished run at ``path`` says.
+
+    Raises:
+        TrainingError: where the file is not a finished run of ``model``.
+    """
+    from tinyedge.train.checkpoint import check_key, load_checkpoint
+
+    return _train_facts(check_key(load_checkpoint(path), _run_key(model, basis), path))
+
+
+def _train_facts(checkpoint: Checkpoint) -> dict[str, Any]:
+    seconds = None if checkpoint.seconds is None else round(checkpoint.seconds, 1)
+    return {"epochs": checkpoint.epoch, "seconds": seconds, **checkpoint.facts}
+
+
+def _state_file(keys: Sequence[RunKey], states: Sequence[Checkpoint]) -> tuple[str, bytes]:
+    return state_path([key.name for key in keys]), pack_states(states)
+
+
+def _lay_out(inputs: Mapping[str, bytes], folder: Path) -> list[Path]:
+    """Write ``inputs`` as files, the model first: runtimes and converters take paths."""
+    paths = []
+    for name, content in inputs.items():
+        path = folder / PurePosixPath(name).name
+        path.write_bytes(content)
+        paths.append(path)
+    return sorted(paths, key=lambda path: path.suffix == ".json")
+
+
+def _seconds(started: float) -> dict[str, float]:
+    return {"seconds": round(time.monotonic() - started, 1)}
