@@ -205,6 +205,40 @@ def test_a_flipped_byte_is_noticed(written):
         read_outcomes(path, data)
 
 
+def test_a_flipped_bit_anywhere_is_noticed_or_changes_nothing(written):
+    path, data = written
+    content, seen = path.read_bytes(), outcome(predictions(data), data)
+    noticed = 0
+    for i in range(0, len(content), 3):
+        damaged = bytearray(content)
+        damaged[i] ^= 1 << (i % 8)
+        path.write_bytes(damaged)
+        try:
+            agrees(seen, read_outcomes(path, data).outcome)  # dates and flags of the archive mean nothing here
+        except PredictionsError:
+            noticed += 1
+    assert noticed > len(content) / 3 / 2
+
+
+def test_an_encrypted_member_is_refused(written):
+    path, data = written
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1  # the flag in the archive's directory
+    path.write_bytes(content)
+    with pytest.raises(PredictionsError, match=r"(?s)cannot be read.*encrypted"):
+        read_outcomes(path, data)
+
+
+def test_a_header_without_what_it_must_say_is_refused(written):
+    path, data = written
+    changed(path, header=lambda h: h | {"data": {"digest": "0"}})
+    with pytest.raises(PredictionsError, match="cannot be read"):
+        read_outcomes(path, data)
+    changed(path, header=lambda h: [1])
+    with pytest.raises(PredictionsError, match="cannot be read"):
+        read_outcomes(path, data)
+
+
 @pytest.mark.parametrize(
     ("name", "change", "words"),
     [

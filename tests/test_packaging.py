@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("torch", "torchvision", "tensorflow", "litert_torch", "ai_edge_quantizer", "safetensors", "tflite_micro")
+HEAVY = ("ray", "torch", "torchvision", "tensorflow", "litert_torch", "ai_edge_quantizer", "safetensors", "tflite_micro")
 # Modules of the train and export extras: whoever asks for them has torch.
 NEED_TORCH = ("tinyedge.train.loop", "tinyedge.train.batches", "tinyedge.train.checkpoint")
 

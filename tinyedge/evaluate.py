@@ -102,6 +102,7 @@ def evaluate_stream(model: Model, pieces: Iterable[Dataset], on_images: OnImages
             part = Tally.of(_outcome(session, model, piece))
             tally = part if tally is None else tally + part
             on_images(tally.images)
+            del piece  # before the next is read
         facts = session.facts()
     if tally is None:
         raise _empty()
@@ -124,6 +125,7 @@ def compare_stream(
             part = Tally.of(before), Tally.of(after), PairTally.of(reference=before, deployed=after)
             found = part if found is None else (found[0] + part[0], found[1] + part[1], found[2] + part[2])
             on_images(found[0].images)
+            del piece, before, after  # before the next is read
         facts = first.facts(), second.facts()
     if found is None:
         raise _empty()

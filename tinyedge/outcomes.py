@@ -125,7 +125,7 @@ def read_outcomes(path: Path, data: Dataset) -> StoredOutcome:
             "the outcomes are of another evaluation set",
             where=path,
             found=f"{kept['name']} ({kept['split']}), {kept['images']} images of {header['num_classes']} classes, "
-            f"digest {kept['digest'][:12]}",
+            f"digest {str(kept['digest'])[:12]}",
             expected=f"{data.name} ({data.split}), {len(data)} images of {data.num_classes} classes, "
             f"digest {data.digest[:12]}",
             fix="give the data that the file names, or evaluate again",
@@ -138,7 +138,7 @@ def read_outcomes(path: Path, data: Dataset) -> StoredOutcome:
         labels=data.labels,
         **{name: column[back] for name, column in stored.items()},
         brier=None,
-        quantized=header["quantized"],
+        quantized=bool(header["quantized"]),
         class_names=data.class_names,
         superclasses=None if data.superclasses is None else np.asarray(data.superclasses, np.int64),
     )
@@ -247,7 +247,8 @@ def _unzipped(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
                 for name in archive.namelist()
                 if name != _HEADER
             }
-            _ = header["data"]["digest"], header["num_classes"], header["quantized"]
+            _ = [header["data"][key] for key in ("name", "split", "digest", "images")]
+            _ = [header[key] for key in ("num_classes", "quantized")]
     except (
         OSError,
         ValueError,
@@ -255,7 +256,7 @@ def _unzipped(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         TypeError,
         EOFError,
         MemoryError,
-        NotImplementedError,
+        RuntimeError,  # zipfile: another method, or encrypted
         zipfile.BadZipFile,
         zlib.error,
     ) as error:

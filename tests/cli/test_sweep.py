@@ -7,24 +7,16 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 
+from tests.support.toy import save_toy
 from tinyedge.cli.main import run
 
 
 @pytest.fixture(scope="session")
 def toy_dir(tmp_path_factory):
     """A folder with train.npz and test.npz of ten easy classes."""
-    folder = tmp_path_factory.mktemp("toy") / "toy"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for split, count in (("train", 384), ("test", 100)):
-        labels = np.arange(count) % 10
-        images = rng.integers(0, 256, (count, 32, 32, 3), np.uint8)
-        images[:, :, :, 0] = (labels * 25)[:, None, None]
-        np.savez(folder / f"{split}.npz", x=images, y=labels)
-    return folder
+    return save_toy(tmp_path_factory.mktemp("toy") / "toy")
 
 
 def arguments(toy_dir, out, *more):
@@ -88,7 +80,7 @@ def test_budgets_slice_it_to_the_same_bytes(whole, toy_dir, tmp_path, capsys):
 
 def test_killed_sweeps_end_in_the_same_bytes(whole, toy_dir, tmp_path):
     out = tmp_path / "killed"
-    every_epoch = "from tinyedge.sweep import work; work.STATE_EVERY_S = 0.0; from tinyedge.cli.main import main; "
+    every_epoch = "from tinyedge.sweep import work; work.STATE_EVERY_S = 0.0\nfrom tinyedge.cli.main import main\n"
     command = [sys.executable, "-c", f"{every_epoch}main({arguments(toy_dir, out)!r})"]
     seen = [".state.", "seed1.safetensors", ".onnx"]  # in training, after it, between export and prediction
     for suffix in seen:

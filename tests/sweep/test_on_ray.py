@@ -69,22 +69,6 @@ def test_deliveries_arrive_while_their_tasks_go_on_side_by_side(runner, tmp_path
     assert [e.delivery.record for e in rest if e.delivery] == [{"done": True}] * 2
 
 
-def test_a_killed_worker_is_a_lost_task_and_goes_on_with_what_it_delivered(runner, tmp_path):
-    task = WaitsFor("killed", tmp_path / "go on")
-    runner.submit(task, {}, seconds=None)
-    (first,) = runner.wait()
-    os.kill(int(first.delivery.files["pid"]), signal.SIGKILL)
-    (event,) = runner.wait()
-    assert (event.task, event.lost, event.delivery, event.error) == (task, True, None, None)
-    assert list(runner.wait()) == [], "Ray does not try again by itself"
-
-    (tmp_path / "go on").touch()
-    _, finished, end = drain(runner, task, inputs=first.delivery.files)["killed"]
-    assert finished.delivery.files == first.delivery.files
-    assert finished.delivery.record == {"done": True}
-    assert (end.error, end.lost) == (None, False)
-
-
 @pytest.mark.parametrize(
     "error",
     [
@@ -123,6 +107,33 @@ def test_time_in_the_queue_counts(runner):
     assert (end.delivery, end.error, end.lost) == (None, None, False)
 
 
+def test_a_node_with_another_version_ends_the_sweep(runner, monkeypatch):
+    actual = on_ray.__version__
+    monkeypatch.setattr(on_ray, "__version__", "99.0")
+    runner.submit(Steps("any"), {}, seconds=None)
+    with pytest.raises(UsageError, match="does not have this tinyedge") as caught:
+        list(runner.wait())
+    assert caught.value.found == actual
+    assert "99.0" in caught.value.expected
+    assert "tinyedge[train,export,scale]==99.0" in caught.value.fix
+
+
+def test_a_killed_worker_is_a_lost_task_and_goes_on_with_what_it_delivered(runner, tmp_path):
+    task = WaitsFor("killed", tmp_path / "go on")
+    runner.submit(task, {}, seconds=None)
+    (first,) = runner.wait()
+    os.kill(int(first.delivery.files["pid"]), signal.SIGKILL)
+    (event,) = runner.wait()
+    assert (event.task, event.lost, event.delivery, event.error) == (task, True, None, None)
+    assert list(runner.wait()) == [], "Ray does not try again by itself"
+
+    (tmp_path / "go on").touch()
+    _, finished, end = drain(runner, task, inputs=first.delivery.files)["killed"]
+    assert finished.delivery.files == first.delivery.files
+    assert finished.delivery.record == {"done": True}
+    assert (end.error, end.lost) == (None, False)
+
+
 def test_free_counts_the_cpus_that_no_task_has_asked_for(runner, cpus, tmp_path):
     assert runner.free() == cpus
     runner.submit(WaitsFor("all", tmp_path / "never", resources=Resources(cpus=cpus)), {}, seconds=None)
@@ -156,17 +167,6 @@ def test_a_cluster_that_shrinks_below_a_waiting_task_is_an_error(runner, tmp_pat
         list(runner.wait())
 
 
-def test_a_node_with_another_version_ends_the_sweep(runner, monkeypatch):
-    actual = on_ray.__version__
-    monkeypatch.setattr(on_ray, "__version__", "99.0")
-    runner.submit(Steps("any"), {}, seconds=None)
-    with pytest.raises(UsageError, match="does not have this tinyedge") as caught:
-        list(runner.wait())
-    assert caught.value.found == actual
-    assert "99.0" in caught.value.expected
-    assert "tinyedge[train,export,scale]==99.0" in caught.value.fix
-
-
 HIDES_TINYEDGE = """
 import sys
 class Hides:
@@ -184,6 +184,7 @@ def test_a_node_without_tinyedge_ends_the_sweep(runner, monkeypatch, tmp_path):
     runner.submit(Steps("any"), {}, seconds=None)
     with pytest.raises(UsageError, match="does not have this tinyedge") as caught:
         list(runner.wait())
+    assert caught.value.where.startswith("ip=")
     assert "none" in caught.value.found
     assert on_ray.__version__ in caught.value.fix
 

@@ -3,11 +3,10 @@
 import dataclasses
 import time
 
-import numpy as np
 import pytest
 
+from tests.support.toy import toy
 from tinyedge.artifact import sidecar_path
-from tinyedge.data.dataset import Dataset
 from tinyedge.errors import TrainingError, TrainingOutOfMemory
 from tinyedge.models.family import Member
 from tinyedge.outcomes import read_outcomes
@@ -20,17 +19,9 @@ from tinyedge.train import together
 from tinyedge.train.recipe import PAPER
 
 
-def toy(split, count, classes=10):
-    rng = np.random.default_rng(count)
-    labels = np.arange(count) % classes
-    images = rng.integers(0, 256, (count, 32, 32, 3), np.uint8)
-    images[:, :, :, 0] = (labels * 25)[:, None, None]  # a class is its redness: learnable in a few steps
-    return Dataset("toy", split, images, labels.astype(np.int64), tuple("abcdefghij"))
-
-
 @pytest.fixture(scope="module")
 def data():
-    return {"train": toy("train", 384), "test": toy("test", 100)}
+    return {"train": toy("train"), "test": toy("test")}
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +31,7 @@ def basis(data):
 
 def task_of(basis, *seeds):
     models = tuple(Model(Member("scalecnn", 4, 10), seed) for seed in seeds)
-    return TrainTask(models, basis, "cpu", 1, Resources())
-
-
-@pytest.fixture(autouse=True)
-def every_epoch_delivered(monkeypatch):
-    monkeypatch.setattr(work, "STATE_EVERY_S", 0.0)
+    return TrainTask(models, basis, "cpu", 1, Resources(), state_every_s=0.0)
 
 
 def files_of(deliveries):

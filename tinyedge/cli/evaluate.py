@@ -64,8 +64,8 @@ def evaluate(
     \b
     Examples:
       tinyedge evaluate --model int8.tflite --data my_images/
-      tinyedge evaluate --model int8.tflite --target tflm-int8 --data photos.npz --format json
-      tinyedge evaluate --model int8.tflite --data cifar100 --save int8.outcomes.npz
+      tinyedge evaluate --model int8.tflite --target tflm-int8 --data photos.npz
+      tinyedge evaluate --model int8.tflite --save int8.outcomes.npz
     """
     lookup(TARGETS, "target", target)
     if save is not None:

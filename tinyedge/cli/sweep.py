@@ -95,6 +95,7 @@ def sweep(
         list[Path] | None,
         typer.Option("--merge", metavar="DIR", help="First take what another folder's sweep finished; repeatable."),
     ] = None,
+    train: Annotated[bool, typer.Option("--train/--no-train", help="Or only export and run what is trained.")] = True,
     status: Annotated[bool, typer.Option("--status", help="Only say what is done and what is left.")] = False,
     format: FormatOption = Format.TEXT,
 ) -> None:
@@ -109,7 +110,7 @@ def sweep(
       tinyedge sweep --data cifar100 --widths 4,6,8 --budget 25m
       tinyedge sweep --status --data cifar100
       tinyedge sweep --merge gpu-box/runs/cifar100 --status
-      tinyedge sweep --ray ray://head:10001 --families scalecnn
+      tinyedge sweep --ray head:6379 --families scalecnn
     """
     selection = Selection(
         families=_words(families),
@@ -134,6 +135,7 @@ def sweep(
         _join(folder, join or [], stack, console)
         asked = Asked(selection, recipe, epochs, None if precision == "auto" else precision, device)
         basis, plan = settle(folder, sets["train"], sets["test"], asked)
+        plan = plan if train else plan.only_trained(folder.root)
         runner = _runner(ray, sets)
         stack.callback(runner.close)
         summary = _run(folder, basis, plan, runner, make_training(device, threads, fuse), seconds, console)

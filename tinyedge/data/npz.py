@@ -17,7 +17,8 @@ from tinyedge.errors import CorruptImage, DataError, DatasetNotFound, ImageSizeM
 
 MAX_CLASSES = 100_000
 """More are no classes: then ``y`` holds identifiers or is damaged."""
-_DAMAGE = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+_DAMAGE = (OSError, EOFError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_READ_BYTES = 1 << 20
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")  # the second: an archive without members
 
 
@@ -59,11 +60,11 @@ def npz_pieces(path: Path, split: str, images: int | None = None, *, name: str |
         size = piece_images(x.shape[1:], images)
         for start in range(0, len(x), size):
             labels = y[start : start + size]
-            pixels = _read(member, len(labels) * int(np.prod(x.shape[1:])), path)
+            # Nothing here keeps a piece: while the next one is read, there is room for it.
             yield Dataset(
                 name or path.stem,
                 split,
-                np.frombuffer(pixels, np.uint8).reshape(len(labels), *x.shape[1:]),
+                _read(member, (len(labels), *x.shape[1:]), path),
                 labels,
                 names,
                 source=f"{path.name} (npz)",
@@ -73,7 +74,7 @@ def npz_pieces(path: Path, split: str, images: int | None = None, *, name: str |
 def _opened(archive: zipfile.ZipFile, path: Path) -> IO[bytes]:
     try:
         return archive.open("x.npy")
-    except (KeyError, zipfile.BadZipFile, NotImplementedError) as error:
+    except _DAMAGE as error:
         raise _truncated(path, error) from error
 
 
@@ -87,14 +88,19 @@ def _array_header(member: IO[bytes], path: Path) -> tuple[tuple[int, ...], bool,
         raise _truncated(path, error) from error
 
 
-def _read(member: IO[bytes], count: int, path: Path) -> bytes:
+def _read(member: IO[bytes], shape: tuple[int, ...], path: Path) -> NDArray[np.uint8]:
+    """The next pixels, a little at a time: zipfile puts what is asked for together from several copies."""
+    pixels, done = np.empty(int(np.prod(shape)), np.uint8), 0
     try:
-        found = member.read(count)
-        if len(found) < count:
-            raise EOFError(f"x ends {count - len(found):,} bytes early")
+        while done < len(pixels):
+            part = member.read(min(_READ_BYTES, len(pixels) - done))
+            if not part:
+                raise EOFError(f"x ends {len(pixels) - done:,} bytes early")
+            pixels[done : done + len(part)] = np.frombuffer(part, np.uint8)
+            done += len(part)
     except _DAMAGE as error:
         raise _truncated(path, error) from error
-    return found
+    return pixels.reshape(shape)
 
 
 def _arrays(path: Path, keys: tuple[str, ...] = ("x", "y", "class_names")) -> dict[str, NDArray[Any]]:

@@ -14,7 +14,7 @@ from tinyedge.sweep.folder import SweepFolder
 from tinyedge.sweep.plan import Basis, Model, Plan, Unit
 from tinyedge.sweep.runner import Delivery, Event, Resources, Runner, Task
 from tinyedge.sweep.states import state_seeds
-from tinyedge.sweep.work import ExportTask, PredictTask, TrainTask, finished_facts
+from tinyedge.sweep.work import STATE_EVERY_S, ExportTask, PredictTask, TrainTask, finished_facts
 
 ATTEMPTS = 3
 """How often a task is started whose worker dies."""
@@ -31,12 +31,14 @@ class Training:
         threads: of PyTorch a task, or ``None`` for its own choice.
         fuse: how many seeds of a member to train in one step, by member.
         resources: of a training task, by member.
+        state_every_s: see ``TrainTask``.
     """
 
     device: str
     threads: int | None
     fuse: Callable[[Model], int]
     resources: Callable[[Model], Resources]
+    state_every_s: float = STATE_EVERY_S
 
 
 @dataclass
@@ -126,8 +128,9 @@ class Sweep:
                 yield (ExportTask if unit.kind == "export" else PredictTask)(unit), [unit]
         for _, models in groupby(trains, key=lambda model: model.member):
             for group in self._groups(list(models)):
-                resources = self._training.resources(group[0])
-                task = TrainTask(group, self._basis, self._training.device, self._training.threads, resources)
+                how = self._training
+                resources = how.resources(group[0])
+                task = TrainTask(group, self._basis, how.device, how.threads, resources, how.state_every_s)
                 yield task, [Unit(model, "train") for model in group]
 
     def _groups(self, models: list[Model]) -> Iterator[tuple[Model, ...]]:
@@ -221,7 +224,7 @@ class Sweep:
             TrainingError: where one is of another run.
         """
         for unit in self._units.values():
-            path = self._folder.root / f"{unit.model.name}.safetensors"
+            path = self._folder.root / unit.model.checkpoint
             if unit.kind == "train" and path.is_file() and self._undone(unit):
                 facts = finished_facts(unit.model, self._basis, path)
                 self._folder.finish(unit, unit.key(self._basis, {}), {path.name: sha256_file(path)}, facts)

@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import pickle
+import re
 import signal
 import socket
 import subprocess
@@ -24,7 +25,7 @@ from tinyedge.sweep.runner import Delivery, Event, Resources, Task
 if TYPE_CHECKING:
     from ray import ObjectRef, ObjectRefGenerator
 
-JOIN_SECONDS = 30
+JOIN_SECONDS = 60
 """How long a cluster may take to answer. Left to itself, Ray goes on trying a dead address for minutes."""
 BACKLOG = 4
 """Deliveries of one task that may wait for the driver; then the task pauses, so that states do not fill the store."""
@@ -118,8 +119,7 @@ class RayRunner:
         """Cancel what runs, and stop Ray if this runner started it; a cluster that it joined is only left."""
         running, self._running, self._data = list(self._running), {}, {}
         for generator in running:
-            with contextlib.suppress(self._ray.exceptions.RayError):
-                self._ray.cancel(generator, force=True)
+            self._cancel(generator)
         if self._connected:
             self._connected = False
             self._ray.shutdown()
@@ -132,8 +132,14 @@ class RayRunner:
             event = Event(task)
         except self._ray.exceptions.RayError as error:
             event = self._failure(task, error)
+            if event.lost:
+                self._cancel(generator)  # where only a delivery was lost, the task still runs
         del self._running[generator]
         return event
+
+    def _cancel(self, generator: ObjectRefGenerator[Delivery]) -> None:
+        with contextlib.suppress(self._ray.exceptions.RayError):
+            self._ray.cancel(generator, force=True)
 
     def _failure(self, task: Task, error: Exception) -> Event:
         """What Ray's error means for the sweep."""
@@ -143,7 +149,10 @@ class RayRunner:
             if isinstance(cause, _OtherVersion):
                 raise cause from None
             if "failed to import on the worker" in str(cause):
-                raise _other_version(f"node {error.ip}", "none, or one that does not import", __version__) from error
+                node = re.search(r"ip=[^,)]+", str(error))
+                raise _other_version(
+                    node[0] if node else task.name, "none, or one that does not import", __version__
+                ) from error
             cause.__cause__ = error  # its text has the worker's traceback
             return Event(task, error=cause)
         lost = (known.WorkerCrashedError, known.NodeDiedError, known.OutOfMemoryError, known.ObjectLostError)
@@ -230,6 +239,8 @@ def _join(address: str) -> None:
     except subprocess.TimeoutExpired as error:
         raise _unreachable(address, f"no answer within {JOIN_SECONDS} s") from error
     except subprocess.CalledProcessError as error:
+        if "InvalidAuthToken" in error.stderr:
+            raise _unreachable(address, "the cluster asks for its token", fix=_LOG_IN) from error
         raise _unreachable(address, _last_line(error.stderr)) from error
     except (OSError, RuntimeError, ValueError) as error:
         raise _unreachable(address, _last_line(str(error))) from error
@@ -246,13 +257,16 @@ def _init(address: str, **options: Any) -> None:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _unreachable(address: str, found: str) -> UsageError:
+_LOG_IN = "export RAY_AUTH_MODE=token, with the head's token in ~/.ray/auth_token"
+
+
+def _unreachable(address: str, found: str, *, fix: str = "") -> UsageError:
     return UsageError(
         "the Ray cluster cannot be joined",
         where=address,
         found=found,
         expected="host:port of a running head node, from a machine that is a node of its cluster",
-        fix=f"ray status --address {address}; docs/scale-out.md says what a node needs",
+        fix=fix or f"ray status --address {address}; docs/scale-out.md says what a node needs",
     )
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from tinyedge.errors import UsageError
@@ -56,6 +57,11 @@ class Model:
     def name(self) -> str:
         """The stem of its files, e.g. ``scalecnn-c6-seed0``."""
         return f"{self.member.name}-seed{self.seed}"
+
+    @property
+    def checkpoint(self) -> str:
+        """The finished run's file, as ``tinyedge train`` names it too."""
+        return f"{self.name}.safetensors"
 
 
 @dataclass(frozen=True)
@@ -129,6 +135,10 @@ class Plan:
             exporters = dict.fromkeys(exporter_of(target) for target in self.targets)
             yield from (Unit(model, "export", exporter) for exporter in exporters if exporter != CHECKPOINT)
             yield from (Unit(model, "predict", target) for target in self.targets)
+
+    def only_trained(self, root: Path) -> Plan:
+        """The models whose finished checkpoint is in the folder ``root``."""
+        return Plan(tuple(m for m in self.models if (root / m.checkpoint).is_file()), self.targets)
 
     def joined(self, other: Plan) -> Plan:
         """Both plans' models and targets."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tinyedge.train.checkpoint import Checkpoint, RunKey
 
 STATE_EVERY_S = 15.0
-"""A training state is delivered at most this often: what a kill can cost."""
+"""Writing a state of the widest members takes a tenth of a second."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class TrainTask:
         device: ``auto``, ``cpu`` or ``cuda``.
         threads: of PyTorch on the CPU, or ``None`` for its own choice.
         resources: what it takes.
+        state_every_s: how often at most a state is delivered: what a kill can cost.
     """
 
     models: tuple[Model, ...]
@@ -43,6 +44,7 @@ class TrainTask:
     device: str
     threads: int | None
     resources: Resources
+    state_every_s: float = STATE_EVERY_S
     data: ClassVar = ("train", "test")
 
     @property
@@ -54,7 +56,7 @@ class TrainTask:
     def perform(
         self, inputs: Mapping[str, bytes], data: Mapping[str, Dataset], *, seconds: float | None
     ) -> Iterator[Delivery]:
-        """Deliver states every ``STATE_EVERY_S``, and the checkpoints at the end or the states at the limit.
+        """Deliver states every ``state_every_s``, and the checkpoints at the end or the states at the limit.
 
         Args:
             inputs: the state to go on from, if there is one.
@@ -98,7 +100,7 @@ class TrainTask:
                     return
                 now = time.monotonic()
                 over = deadline is not None and now >= deadline
-                if over or now - saved >= STATE_EVERY_S:
+                if over or now - saved >= self.state_every_s:
                     states, saved = stage.checkpoints(), now
                     files = dict([_state_file(keys, states)])
                     yield Delivery(self.name, files, note=f"epoch {stage.epoch} of {stage.epochs}")
@@ -212,8 +214,8 @@ def _finished(checkpoint: Checkpoint) -> Delivery:
     from tinyedge.train.checkpoint import checkpoint_bytes
 
     model = Model(checkpoint.key.member, checkpoint.key.seed)
-    path = f"{model.name}.safetensors"
-    return Delivery(Unit(model, "train").name, {path: checkpoint_bytes(checkpoint)}, record=_train_facts(checkpoint))
+    content = checkpoint_bytes(checkpoint)
+    return Delivery(Unit(model, "train").name, {model.checkpoint: content}, record=_train_facts(checkpoint))
 
 
 def finished_facts(model: Model, basis: Basis, path: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -46,7 +47,7 @@ def norm_relu_pool(
         compiled: whether by the compiled passes; they differ in rounding only.
     """
     if compiled:
-        result: torch.Tensor = _NormReluPool.apply(x, weight, bias, running_mean, running_var, pool)  # type: ignore[no-untyped-call]
+        result: torch.Tensor = _NormReluPool.apply(x, weight, bias, running_mean, running_var, pool)
         return result
     y = functional.batch_norm(x, running_mean, running_var, weight, bias, True, MOMENTUM, EPSILON)
     y = functional.relu(y, inplace=True)
@@ -55,7 +56,7 @@ def norm_relu_pool(
 
 @cache
 def why_not_compiled(device_type: str) -> str | None:
-    """What ``torch.compile`` lacks on this machine (a C++ compiler on a CPU, Triton on CUDA); ``None`` where it works."""
+    """What ``torch.compile`` lacks here (a C++ compiler on a CPU, Triton on CUDA); ``None`` where it works."""
     probe = torch.ones(8, device=device_type)
     try:
         torch.compile(lambda x: x * 2 + 1)(probe)
@@ -78,7 +79,8 @@ class _NormReluPool(torch.autograd.Function):
         y, mean, rstd = _whole(_forward, x.device.type)(_nhwc(x), weight, bias, running_mean, running_var, pool)
         ctx.save_for_backward(x, weight, bias, mean, rstd)
         ctx.pool = pool
-        return y.permute(0, 3, 1, 2)
+        result: torch.Tensor = y.permute(0, 3, 1, 2)
+        return result
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
@@ -141,7 +143,7 @@ def _backward(
     else:
         seen, repeat = _rows(x)
         grad = grad.view(seen.shape)
-        sums, apply = _pass(_sums_back, seen), _pass(_apply_back, seen)
+        sums, apply = _pass(_sums_back, seen, grad), _pass(_apply_back, seen, grad)
     known = torch.stack((scale, shift, mean)).repeat(1, repeat)
     d_bias, product = (_fold(s, channels) for s in sums(seen, grad, known))
     d_weight = product * rstd
@@ -196,10 +198,11 @@ def _sums_back_pooled(
     windows: torch.Tensor, grad: torch.Tensor, known: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     routed = _routed(windows, grad, known)
-    products = [
-        d * (windows[:, y, :, x].float() - known[2]) for d, (y, x) in zip(routed, _CORNERS, strict=True)
-    ]
-    total, product = routed[0] + routed[1] + routed[2] + routed[3], products[0] + products[1] + products[2] + products[3]
+    products = [d * (windows[:, y, :, x].float() - known[2]) for d, (y, x) in zip(routed, _CORNERS, strict=True)]
+    total, product = (
+        routed[0] + routed[1] + routed[2] + routed[3],
+        products[0] + products[1] + products[2] + products[3],
+    )
     return total.sum(1), product.sum(1)
 
 
@@ -236,20 +239,32 @@ def _fold(partial: torch.Tensor, channels: int) -> torch.Tensor:
     return partial.view(-1, channels).sum(0)
 
 
-@cache
-def _compiled(function: Any) -> Any:
-    return torch.compile(function, dynamic=False)
-
-
 def _whole(function: Any, device_type: str) -> Any:
-    """``_forward`` or ``_backward``: on CUDA compiled as they are."""
-    return _compiled(function) if device_type == "cuda" else function
+    """``_forward`` or ``_backward``: on CUDA compiled as they are, once for every shape."""
+    return torch.compile(function, dynamic=False) if device_type == "cuda" else function
 
 
-def _pass(function: Any, seen: torch.Tensor) -> Any:
-    """One pass over the data: compiled on a CPU, once for all map sizes; inside of a compiled whole it is traced."""
+def _pass(function: Any, seen: torch.Tensor, *others: torch.Tensor) -> Any:
+    """One pass over the data: compiled on a CPU; on CUDA it is traced as a part of the compiled whole.
+
+    Rows are compiled once for all map sizes, as their number alone differs.
+    """
     if seen.device.type != "cpu":
         return function
-    for axis in (0, 2) if seen.dim() == 5 else (1,):
-        torch._dynamo.maybe_mark_dynamic(seen, axis)
-    return _compiled(function)
+    if seen.dim() == 3:
+        for tensor in (seen, *others):
+            torch._dynamo.maybe_mark_dynamic(tensor, 1)
+        return _compiled(function, (len(seen), seen.shape[2], seen.dtype))
+    return _compiled(function, (*seen.shape, seen.dtype))
+
+
+@cache
+def _compiled(function: FunctionType, key: tuple[Any, ...]) -> Any:
+    """``function`` compiled for one key. Its code is a copy with a name of its own.
+
+    All that is compiled from one code object shares a limit of 8 shapes, and dimensions that differ between them
+    (the channels, on which the speed depends) would be compiled as unknown ones.
+    """
+    name = "_".join([function.__name__.strip("_"), *(str(part).removeprefix("torch.") for part in key)])
+    own = FunctionType(function.__code__.replace(co_name=name), function.__globals__, name)
+    return torch.compile(own)

@@ -109,8 +109,8 @@ class StackedScaleCNN:
                 compiled=self._variant.compiled,
             )
         torch._foreach_add_(self._counters, 1)
-        features = x.float().mean((2, 3)).view(len(x), self._seeds, -1).transpose(0, 1)
         weight, bias = self.parameters[f"{self._head}.weight"], self.parameters[f"{self._head}.bias"]
+        features = x.to(weight.dtype).mean((2, 3)).view(len(x), self._seeds, -1).transpose(0, 1)
         return torch.baddbmm(bias[:, None], features, weight.transpose(1, 2))
 
     def _convolution(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from tinyedge.errors import TrainingError
-from tinyedge.train.batches import Batches, epoch_seed
+from tinyedge.train.batches import Batches, Order, epoch_seed
 from tinyedge.train.checkpoint import Checkpoint, RunKey
 from tinyedge.train.graph import StepGraph
 from tinyedge.train.nets import State, build_net, fresh_state
@@ -63,24 +63,21 @@ class Group:
         Raises:
             TrainingError: where a seed's loss was not finite.
         """
-        steps = len(self._batches)
-        order = self._batches.order([key.seed for key in self.keys], epoch)
-        total = self._recipe.epochs * steps
-        rates = [self._recipe.rate(epoch * steps + step, total) for step in range(steps)]
-        if self._graph is not None:
-            self._graph.load(order, rates)
-        torch.manual_seed(epoch_seed(self.keys[0].seed, epoch))  # MobileNetV2's dropout draws from the global generator
+        order, rates = self._begin(epoch)
+        steps = len(rates)
         look_every = LOOK_EVERY if self._device.type == "cpu" else steps
         for step in range(steps):
-            if self._graph is not None:
-                self._graph.replay()
-            else:
-                self._optimizer.param_groups[0]["lr"] = rates[step]
-                self._step(*(column[step] for column in order.tensors()))
+            self._take(step, order, rates)
             if (step + 1) % look_every == 0 or step + 1 == steps:
                 on_step(step + 1, *self._look(epoch, step + 1))
             elif self._device.type == "cpu" or (step + 1) % LOOK_EVERY == 0:
                 on_step(step + 1, None, None)
+
+    def trial(self, steps: int) -> None:
+        """Take some steps of the first epoch, to be timed; of use to nothing else."""
+        order, rates = self._begin(0)
+        for step in range(steps):
+            self._take(step % len(rates), order, rates)
 
     def weights(self, position: int) -> State:
         """A seed's state dict on the CPU, copied."""
@@ -89,6 +86,23 @@ class Group:
     def momentum(self, position: int) -> State:
         """A seed's momentum by parameter name, on the CPU, copied."""
         return self._of_seed(self._momenta(), position)
+
+    def _begin(self, epoch: int) -> tuple[Order, list[float]]:
+        steps = len(self._batches)
+        order = self._batches.order([key.seed for key in self.keys], epoch)
+        total = self._recipe.epochs * steps
+        rates = [self._recipe.rate(epoch * steps + step, total) for step in range(steps)]
+        if self._graph is not None:
+            self._graph.load(order, rates)
+        torch.manual_seed(epoch_seed(self.keys[0].seed, epoch))  # MobileNetV2's dropout draws from the global generator
+        return order, rates
+
+    def _take(self, step: int, order: Order, rates: Sequence[float]) -> None:
+        if self._graph is not None:
+            self._graph.replay()
+        else:
+            self._optimizer.param_groups[0]["lr"] = rates[step]
+            self._step(*(column[step] for column in order.tensors()))
 
     def _of_seed(self, tensors: State, position: int) -> State:
         return {n: self._net.of_seed(t.detach(), position).cpu().clone() for n, t in tensors.items()}
