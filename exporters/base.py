@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from tinyedge.artifact import Artifact, load_artifact, sidecar_path, write_sidecar
 from tinyedge.errors import (
     ClassCountMismatch,
-    ExportError,
     ImageSizeMismatch,
     TargetUnavailable,
     UsageError,

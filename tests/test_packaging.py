@@ -8,9 +8,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("ray", "torch", "torchvision", "tensorflow", "litert_torch", "ai_edge_quantizer", "safetensors", "tflite_micro")
+HEAVY = (
+    "ray",
+    "torch",
+    "torchvision",
+    "tensorflow",
+    "litert_torch",
+    "ai_edge_quantizer",
+    "safetensors",
+    "tflite_micro",
+)
 # Modules of the train and export extras: whoever asks for them has torch.
-NEED_TORCH = ("tinyedge.train.loop", "tinyedge.train.batches", "tinyedge.train.checkpoint")
+_TRAINING = ("autotune", "batches", "checkpoint", "graph", "kernels", "loop", "nets", "steps", "together")
+NEED_TORCH = {f"tinyedge.train.{name}" for name in _TRAINING}
 
 
 def modules():
