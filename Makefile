@@ -2,13 +2,14 @@
 # make test    full install, then everything that CI runs
 # make check   what `make test` runs, without the install
 # make zoo     export the trained checkpoints under runs/ again into the zoo
+# make results run what is trained under runs/ on every target, and table it (needs TINYEDGE_DATA)
 
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check package lint types imports tests zoo clean
+.PHONY: demo test check package lint types imports tests zoo results clean
 
 demo: .venv/runtime
 	$(BIN)/tinyedge validate --target tflite-int8 --params 50k --data shapes
@@ -40,6 +41,15 @@ tests:
 
 zoo: .venv/full
 	$(BIN)/python benchmarks/zoo/build.py
+
+RESULTS := benchmarks/results
+results: .venv/full
+	set -e; for data in cifar100 shapes; do \
+	  $(BIN)/tinyedge sweep --data $$data --no-train \
+	    --targets onnx-fp32,tflite-int8,tflite-int8-reference,tflite-int8-xnnpack,tflm-int8; \
+	  $(BIN)/python $(RESULTS)/collect.py runs/$$data; \
+	  $(BIN)/python $(RESULTS)/table.py --data $$data > $(RESULTS)/$$data.md; \
+	done
 
 # One environment, brought up step by step: the stamps say how far.
 .venv/bin/python:

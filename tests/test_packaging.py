@@ -72,7 +72,20 @@ def test_every_module_imports_without_the_extras(tmp_path):
     assert result.returncode == 0, result.stderr
 
 
-COMMANDS = ("", "validate", "family", "data", "data pack", "data info", "train", "export", "targets", "doctor")
+COMMANDS = (
+    "",
+    "validate",
+    "family",
+    "data",
+    "data pack",
+    "data info",
+    "train",
+    "sweep",
+    "evaluate",
+    "export",
+    "targets",
+    "doctor",
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -132,14 +132,20 @@ def compare_stream(
     return Comparison(Evaluation(found[0], facts[0]), Evaluation(found[1], facts[1]), found[2])
 
 
-def open_session(model: Model, options: dict[str, Any] | None = None) -> Session:
+def open_session(model: Model, options: dict[str, Any] | None = None, *, processes: int | None = None) -> Session:
     """Start the model's target, built with ``options``; to be used in a ``with`` block.
+
+    Args:
+        model: what to run, and on what.
+        options: of the target's constructor.
+        processes: that share the images; the processors at hand if ``None``. Outputs do not depend on it.
 
     Raises:
         UsageError: for an unknown target.
         TargetError, ArtifactError: from the target.
     """
-    session: Session = lookup(TARGETS, "target", model.target)(**(options or {})).open(model.artifact)
+    runtime = lookup(TARGETS, "target", model.target)(**(options or {}))
+    session: Session = runtime.open(model.artifact, processes=processes)
     return session
 
 

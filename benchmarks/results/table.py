@@ -8,7 +8,6 @@ prints Markdown. The outcomes name the digest of the evaluation set, whose label
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,8 @@ from tinyedge.metrics import compare, evaluate
 from tinyedge.metrics.catalogue import class_table
 from tinyedge.metrics.outcome import Outcome
 from tinyedge.outcomes import read_outcomes
+from tinyedge.sweep.folder import SweepFolder
+from tinyedge.sweep.status import ModelRow, model_rows
 
 HERE = Path(__file__).parent
 REFERENCE, MICRO = "onnx-fp32", "tflm-int8"
@@ -52,55 +53,60 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path)
     chosen = parser.parse_args()
     data = load_dataset(chosen.data, "test", data_dir=chosen.data_dir)
-    content = json.loads((HERE / data.name / "models.json").read_text())
-    basis, models = content["basis"], content["models"]
-    recipe = basis["recipe"]
+    folder = SweepFolder(HERE / data.name)
+    known = folder.read_manifest()
+    if known is None:
+        raise SystemExit(f"{folder.root}: collect a sweep first")
+    basis, plan = known
+    rows = [row for row in model_rows(folder, basis, plan) if row.state == "trained"]
     print(f"# {data.name}: what is trained, exported and judged\n")
     print(
-        f"{len(models)} models; all {len(data):,} test images; recipe {recipe['name']}, {recipe['epochs']} epochs, "
-        f"{basis['precision']}. Computed from the per-image outcomes in `{data.name}/` by "
-        f"`python benchmarks/results/table.py --data {data.name}`; no model was run for this table.\n"
+        f"{len(rows)} models of the {len(plan.models)} that the manifest lists; all {len(data):,} test images; recipe "
+        f"{basis.recipe.name}, {basis.recipe.epochs} epochs, {basis.precision}. Computed from the outcomes in "
+        f"`{data.name}/` by `python benchmarks/results/table.py --data {data.name}`; no model was run for it.\n"
     )
-    print_trained(models)
-    print_judged(models, data)
+    print_trained(rows, plan.targets)
+    print_judged(rows, data)
     if data.name == "cifar100":
-        print_law(models)
+        print_law(rows)
 
 
-def print_trained(models: list[dict[str, Any]]) -> None:
+def print_trained(rows: list[ModelRow], targets: tuple[str, ...]) -> None:
     """What each model is and took, with accuracy in float and deployed."""
-    targets = list(dict.fromkeys(name for model in models for name in model["runs"]))
-    titles = ["model", "parameters", "seed", "epochs", "trained on", "seconds", "checkpoint, ONNX, int8 bytes"]
+    titles = ["model", "parameters", "epochs", "trained on", "seconds", "ONNX, int8 bytes"]
     print_head(titles + [f"{target} %" for target in targets])
-    for model in models:
-        training, sizes = model["training"], [model["checkpoint_bytes"]]
-        sizes += [model["exports"][name]["bytes"] for name in ("onnx-fp32", "tflite-int8") if name in model["exports"]]
-        fused = f", {training['fused']} seeds a step" if training.get("fused", 1) > 1 else ""
-        where = f"{training['device']}, {training['threads']} thread{'s' if training['threads'] > 1 else ''}{fused}"
+    for row in rows:
+        training = row.training
+        sizes = [f"{row.exports[name]['bytes']:,}" for name in ("onnx-fp32", "tflite-int8") if row.exports.get(name)]
         seconds = training["seconds"]
-        runs = [f"{100 * model['runs'][t]['accuracy']:.2f}" if t in model["runs"] else "" for t in targets]
         print_row(
-            model["name"],
-            f"{model['params']:,}",
-            str(model["seed"]),
+            row.model,
+            f"{row.params:,}",
             str(training["epochs"]),
-            where,
+            trained_on(training),
             "" if seconds is None else f"{seconds:,.0f}",
-            " / ".join(f"{size:,}" for size in sizes),
-            *runs,
+            " / ".join(sizes),
+            *("" if share is None else f"{100 * share:.2f}" for share in row.accuracy.values()),
         )
 
 
-def print_judged(models: list[dict[str, Any]], data: Dataset) -> None:
+def trained_on(training: dict[str, Any]) -> str:
+    seeds = training.get("fused", 1)
+    threads = training["threads"]
+    where = f"{training['device']}, {threads} thread{'s' if threads > 1 else ''}, torch {training['torch']}"
+    return where + (f", {seeds} seeds a step" if seeds > 1 else "")
+
+
+def print_judged(rows: list[ModelRow], data: Dataset) -> None:
     """Each deployed model against its float reference."""
     print("\n## Judged by the default policy\n")
-    print(f"Reference: {REFERENCE} of the same weights. Pairs: float / deployed. Kernels as in `models.json`.\n")
+    print(f"Reference: {REFERENCE} of the same weights. Pairs: float / deployed. Kernels and versions: the records.\n")
     print_head(list(JUDGED))
-    for model in models:
-        seen = {name: read(model["name"], name, data) for name in model["runs"]}
+    for row in rows:
+        seen = {target: read(row.model, target, data) for target, share in row.accuracy.items() if share is not None}
         for target in seen:
             if target not in ("torch-fp32", REFERENCE) and REFERENCE in seen:
-                print_row(*judged(model["name"], target, seen))
+                print_row(*judged(row.model, target, seen))
 
 
 def judged(name: str, target: str, seen: dict[str, Outcome]) -> list[str]:
@@ -138,24 +144,27 @@ def judged(name: str, target: str, seen: dict[str, Outcome]) -> list[str]:
     ]
 
 
-def print_law(models: list[dict[str, Any]]) -> None:
+def print_law(rows: list[ModelRow]) -> None:
     """ScaleCNN's mean accuracy a width beside what the study's mean exponent implies from its 42 % at 22K."""
     print("\n## Against the study's law\n")
-    print_head(["model", "seeds", "float %", "implied by the law %", "difference", "local exponent"])
+    print_head(["member", "seeds", "float %", "implied by the law %", "difference", "local exponent"])
+    found: dict[tuple[int, str], list[float]] = {}
+    for row in rows:
+        share = row.accuracy.get(REFERENCE)
+        if row.model.startswith("scalecnn") and share is not None:
+            found.setdefault((row.params, row.model.rpartition("-seed")[0]), []).append(share)
     last: tuple[int, float] | None = None
-    for params in sorted({model["params"] for model in models if model["family"] == "scalecnn"}):
-        same = [m for m in models if m["params"] == params and REFERENCE in m["runs"]]
-        error = 1 - sum(model["runs"][REFERENCE]["accuracy"] for model in same) / len(same)
+    for (params, member), shares in sorted(found.items()):
+        error = 1 - sum(shares) / len(shares)
         implied = ANCHOR_ERROR * (params / ANCHOR_PARAMS) ** -ALPHA
         local = "" if last is None else f"{math.log(last[1] / error) / math.log(params / last[0]):.3f}"
-        name = same[0]["name"].rpartition("-seed")[0]
         figures = [f"{100 * (1 - error):.2f}", f"{100 * (1 - implied):.2f}", f"{100 * (implied - error):+.2f}"]
-        print_row(name, str(len(same)), *figures, local)
+        print_row(member, str(len(shares)), *figures, local)
         last = params, error
 
 
 def read(model: str, target: str, data: Dataset) -> Outcome:
-    return read_outcomes(HERE / data.name / f"{model}.{target}.npz", data).outcome
+    return read_outcomes(HERE / data.name / "outcomes" / f"{model}.{target}.npz", data).outcome
 
 
 def print_head(titles: list[str]) -> None:

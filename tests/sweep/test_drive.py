@@ -252,6 +252,36 @@ def test_a_changed_model_file_is_made_again(whole):
     assert contents(whole) == expected
 
 
+def test_checkpoints_and_models_may_be_kept_elsewhere(whole):
+    for path in [*whole.root.glob("*.safetensors"), *(whole.root / "models").iterdir()]:
+        path.unlink()
+    runner = FakeRunner()
+    summary = sweep(SweepFolder(whole.root), plan_of(4, 6), runner)
+    assert (runner.performed, summary.left, summary.failed) == ([], 0, {})
+
+
+def test_a_model_that_is_needed_again_is_exported_again(whole):
+    expected = contents(whole)
+    (whole.root / "models/scalecnn-c4-seed0.export.tflite-int8").unlink()
+    (whole.root / "outcomes/scalecnn-c4-seed0.predict.tflite-int8").unlink()
+    runner = FakeRunner()
+    sweep(SweepFolder(whole.root), plan_of(4, 6), runner)
+    assert runner.performed == ["scalecnn-c4-seed0 export tflite-int8", "scalecnn-c4-seed0 predict tflite-int8"]
+    assert contents(whole) == expected
+
+
+def test_a_checkpoint_that_is_needed_and_kept_elsewhere_is_said(whole):
+    (whole.root / "scalecnn-c4-seed0.safetensors").unlink()
+    (whole.root / "models/scalecnn-c4-seed0.export.tflite-int8").unlink()
+    runner = FakeRunner()
+    summary = sweep(SweepFolder(whole.root), plan_of(4, targets=("onnx-fp32", "tflm-int8")), runner)
+    ((name, error),) = summary.failed.items()
+    assert name == "scalecnn-c4-seed0 predict tflm-int8"
+    assert "kept elsewhere" in str(error)
+    assert "--merge the folder that has it" in str(error)
+    assert runner.performed == [f"scalecnn-c4-seed{seed} predict tflm-int8" for seed in (1, 2)], "nothing is trained"
+
+
 def test_results_of_other_data_do_not_count(whole):
     other = dataclasses.replace(BASIS, test_digest="another test set")
     unit = Unit(Model(Member("scalecnn", 4), 0), "predict", "onnx-fp32")

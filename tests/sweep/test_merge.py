@@ -55,6 +55,20 @@ def test_half_done_models_complete_each_other(whole, tmp_path):
     assert contents(a) == contents(whole)
 
 
+def test_outcomes_alone_keep_a_sweep_from_doing_anything_twice(whole, tmp_path):
+    """As in a repository that has no room for weights."""
+    kept = SweepFolder(tmp_path / "kept")
+    assert merge(kept, whole, keep=lambda path: path.startswith("outcomes/")).taken == 30
+    assert not list(kept.root.glob("*.safetensors"))
+    new = SweepFolder(tmp_path / "new")
+    merge(new, kept)
+    runner = FakeRunner()
+    assert sweep(new, plan_of(4, 6), runner).left == 0
+    assert runner.performed == []
+    assert merge(new, whole).taken == 0
+    assert contents(new) == contents(whole), "the weights came along"
+
+
 def test_another_machine_s_rounding_stays_out_with_all_that_follows_from_it(whole, tmp_path):
     other = SweepFolder(tmp_path / "other")
     sweep(other, plan_of(4, 6), fuse=1)  # here as there: another grouping, other bytes

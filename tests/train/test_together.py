@@ -47,8 +47,9 @@ def split(weights):
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_fused_step_is_the_serial_step_of_each_seed(toy, layout):
     """In float32 to 1e-5; that nothing but rounding differs is shown in float64 by test_nets."""
-    small = toy.take(np.arange(128))  # one step an epoch
-    keys = keys_of(small, (0, 5, 9), epochs=3)
+    # One step of few images: with many, some activation lies so near 0 that rounding decides on its gradient.
+    small = toy.take(np.arange(16))
+    keys = keys_of(small, (0, 5, 9), epochs=3, recipe=replace(PAPER, batch=16))
     batches = Batches(small, keys[0].recipe, CPU)
     serial = [Group([key], batches, Variant(), CPU) for key in keys]
     fused = Group(keys, batches, Variant(layout), CPU)
@@ -97,8 +98,8 @@ def test_bf16_steps_stay_near_float32s(toy, layout):
 
 def test_fused_seeds_are_as_accurate_as_serial_ones():
     """Five seeds each way: the fused seeds' mean lies in the 99 % t interval of the serial seeds' mean."""
-    few, test = load_shapes("train", per_class=13), load_shapes("test", per_class=5)
-    keys = keys_of(few, range(5), epochs=6, recipe=SHAPES, precision="fp32")
+    few, test = load_shapes("train", per_class=7), load_shapes("test", per_class=5)
+    keys = keys_of(few, range(5), epochs=6, recipe=replace(SHAPES, batch=64))
     accuracies = {}
     for layout in ("serial", "mixed"):
         *_, last = train_together(keys, few, test, device=CPU, variant=Variant(layout))

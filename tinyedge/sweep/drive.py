@@ -77,6 +77,7 @@ class Sweep:
         self._folder, self._basis, self._plan, self._runner = folder, basis, plan, runner
         self._training, self._note = training, on_note
         self._deadline = None if budget_s is None else time.monotonic() + budget_s
+        self._processes = 1 if runner.free() > 1 else None  # tasks side by side do not each take every processor
         self._units = {unit.name: unit for unit in plan.units()}
         self._running: dict[str, tuple[str, ...]] = {}  # task name -> the units that it works at
         self._starts: Counter[str] = Counter()
@@ -118,20 +119,37 @@ class Sweep:
     def _ready(self) -> Iterator[tuple[Task, Sequence[Unit]]]:
         """Tasks whose inputs are there, those of trained models first: they are short and complete a row."""
         busy = {name for names in self._running.values() for name in names}
-        trains = []
-        for unit in self._units.values():
-            if unit.name in busy or unit.name in self._summary.failed or not self._undone(unit):
+        trains: dict[Model, None] = {}
+        for wanted in self._units.values():
+            unit = self._next(wanted)
+            if unit is None or unit.name in busy or unit.name in self._summary.failed:
                 continue
             if unit.kind == "train":
-                trains.append(unit.model)
-            elif self._folder.inputs(unit, self._basis) is not None:
-                yield (ExportTask if unit.kind == "export" else PredictTask)(unit), [unit]
+                trains[unit.model] = None
+            else:
+                busy.add(unit.name)
+                yield (ExportTask(unit) if unit.kind == "export" else PredictTask(unit, self._processes)), [unit]
         for _, models in groupby(trains, key=lambda model: model.member):
             for group in self._groups(list(models)):
                 how = self._training
                 resources = how.resources(group[0])
                 task = TrainTask(group, self._basis, how.device, how.threads, resources, how.state_every_s)
                 yield task, [Unit(model, "train") for model in group]
+
+    def _next(self, wanted: Unit) -> Unit | None:
+        """What to do for ``wanted`` now: itself, a unit that it needs, or nothing; a missing checkpoint fails it."""
+        if not self._undone(wanted):
+            return None
+        unit, needed = wanted, wanted.needs
+        while needed is not None:
+            record = self._folder.done(needed, self._basis)
+            if record is not None and not self._folder.lacks(record):
+                return unit
+            if record is not None and needed.kind == "train":
+                self._fail(wanted, _kept_elsewhere(needed, self._folder.root))
+                return None
+            unit, needed = needed, needed.needs
+        return unit
 
     def _groups(self, models: list[Model]) -> Iterator[tuple[Model, ...]]:
         """Seeds that go on together: those of one state file, as they stopped, and the rest as many as are fused."""
@@ -177,9 +195,17 @@ class Sweep:
             for unit in self._running.pop(name):
                 if self._undone_by_name(unit):
                     self._summary.failed[unit] = error
-            self._note(name, f"failed: {error.what if isinstance(error, TinyedgeError) else error!r}")
+            self._say_failed(name, error)
         else:
             del self._running[name]
+
+    def _fail(self, unit: Unit, error: Exception) -> None:
+        if unit.name not in self._summary.failed:
+            self._summary.failed[unit.name] = error
+            self._say_failed(unit.name, error)
+
+    def _say_failed(self, name: str, error: Exception) -> None:
+        self._note(name, f"failed: {error.what if isinstance(error, TinyedgeError) else error!r}")
 
     def _undone_by_name(self, name: str) -> bool:
         return name not in self._units or self._undone(self._units[name])
@@ -193,7 +219,8 @@ class Sweep:
                 self._note(task.name, delivery.note)
             return
         unit = self._units.get(delivery.unit)
-        if unit is None or not self._undone(unit):
+        record = None if unit is None else self._folder.done(unit, self._basis)
+        if unit is None or (record is not None and not self._folder.lacks(record)):
             return  # a seed that only went along
         hashes = self._folder.inputs(unit, self._basis)
         assert hashes is not None  # its task was given them
@@ -229,3 +256,13 @@ class Sweep:
                 facts = finished_facts(unit.model, self._basis, path)
                 self._folder.finish(unit, unit.key(self._basis, {}), {path.name: sha256_file(path)}, facts)
                 self._note(unit.name, "was finished before")
+
+
+def _kept_elsewhere(train: Unit, root: object) -> SweepError:
+    return SweepError(
+        "the checkpoint that this needs is kept elsewhere",
+        where=root,
+        found=f"the record of {train.model.checkpoint} without the file",
+        fix=f"copy it here, --merge the folder that has it, or remove the record {train.model.name}.train.json "
+        "to train it again",
+    )

@@ -6,6 +6,7 @@
     models/  outcomes/                       exported files, and what every image got
 
 A record is written after its files, each file whole or not at all: a kill at any point leaves a unit done or not done.
+Checkpoints and models may be kept elsewhere: a unit stays done without them, and is missed only where another needs it.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ class SweepFolder:
         write_atomic(self.root / MANIFEST, json.dumps(content, indent=1) + "\n")
 
     def done(self, unit: Unit, basis: Basis) -> Record | None:
-        """The unit's record, where it is of the key that the unit has now and its files are what it says.
+        """The unit's record, where it is of the key that the unit has now and its files, if here, are what it says.
 
         Raises:
             SweepError: where the record cannot be read, or a finished checkpoint has changed since.
@@ -133,6 +134,10 @@ class SweepFolder:
             return {}
         needed = self.done(unit.needs, basis)
         return None if needed is None else needed.files
+
+    def lacks(self, record: Record) -> bool:
+        """Whether files of a finished unit are not in this folder."""
+        return not all((self.root / path).is_file() for path in record.files)
 
     def read(self, path: str) -> bytes:
         """A file of the folder."""
@@ -179,17 +184,21 @@ class SweepFolder:
             ) from error
 
     def _holds(self, record: Record, unit: Unit) -> bool:
-        """Whether the record's files are what it says; a trained checkpoint is too dear to be made again unasked."""
+        """Whether the files are what the record says; a trained checkpoint is too dear to be made again unasked."""
         for path, expected in record.files.items():
             file = self.root / path
-            found = sha256_file(file) if file.is_file() else "nothing"
+            if not file.is_file():
+                if unit.kind == "predict":  # the outcomes are what all the rest is for
+                    return False
+                continue
+            found = sha256_file(file)
             if found != expected and unit.kind == "train":
                 raise SweepError(
                     "a finished checkpoint is not the one that its record describes",
                     where=file,
                     found=found,
                     expected=expected,
-                    fix=f"restore it, or remove it and {self.record_path(unit).name} to train it again",
+                    fix=f"restore it, or remove it and records/{self.record_path(unit).name} to train it again",
                 )
             if found != expected:
                 return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -39,11 +40,20 @@ def check_basis(found: Basis, expected: Basis, where: object) -> None:
             )
 
 
-def merge(into: SweepFolder, source: SweepFolder) -> Merged:
+def _everything(path: str) -> bool:
+    return True
+
+
+def merge(into: SweepFolder, source: SweepFolder, *, keep: Callable[[str], bool] = _everything) -> Merged:
     """Take from ``source`` what ``into`` does not have; both are locked by the caller.
 
     A unit is taken with its files, and its hashes are checked on the way. Where both have a unit, the first stays; if
     its files differ (another machine's rounding), the source's results that follow from them do not fit and stay out.
+
+    Args:
+        into: the folder that grows.
+        source: the folder that is read.
+        keep: which files, by path in the folder, are copied; records always are.
 
     Raises:
         SweepError: where the source is no sweep, of other data, recipe or version, or its files are damaged.
@@ -55,41 +65,38 @@ def merge(into: SweepFolder, source: SweepFolder) -> Merged:
     here = into.read_manifest()
     if here is not None:
         check_basis(basis, here[0], source.root)
-        into.write_manifest(basis, here[1].joined(plan))
-    else:
-        into.write_manifest(basis, plan)
+    into.write_manifest(basis, here[1].joined(plan) if here else plan)
     taken, both, differing = 0, 0, []
     for unit in plan.units():  # a model's units in the order in which they need each other
         theirs = source.done(unit, basis)
         if theirs is None:
             continue
         ours = into.done(unit, basis)
-        if ours is not None:
-            both += 1
-            if ours.files != theirs.files:
-                differing.append(unit.name)
-        elif into.inputs(unit, basis) == source.inputs(unit, basis):
-            _take(into, source, unit, theirs)
-            taken += 1
-        else:
+        fits = into.inputs(unit, basis) == source.inputs(unit, basis) and (ours is None or ours.files == theirs.files)
+        if not fits:
             differing.append(unit.name)
-    return Merged(taken, both, tuple(differing), _take_states(into, source, basis, plan))
+        elif ours is None or into.lacks(ours):
+            _take(into, source, unit, theirs, keep)
+        taken += fits and ours is None
+        both += ours is not None
+    return Merged(taken, both, tuple(differing), _take_states(into, source, basis, plan, keep))
 
 
-def _take(into: SweepFolder, source: SweepFolder, unit: Unit, record: Record) -> None:
-    files = into.keep({path: source.read(path) for path in record.files})
-    if files != record.files:
+def _take(into: SweepFolder, source: SweepFolder, unit: Unit, record: Record, keep: Callable[[str], bool]) -> None:
+    paths = [path for path in record.files if keep(path) and (source.root / path).is_file()]
+    files = into.keep({path: source.read(path) for path in paths})
+    if any(files[path] != record.files[path] for path in paths):
         raise SweepError(
             "a file changed while it was copied", where=source.root, found=unit.name, expected="a quiet folder"
         )
-    into.finish(unit, record.key, files, record.facts)
+    into.finish(unit, record.key, record.files, record.facts)
 
 
-def _take_states(into: SweepFolder, source: SweepFolder, basis: Basis, plan: Plan) -> int:
+def _take_states(into: SweepFolder, source: SweepFolder, basis: Basis, plan: Plan, keep: Callable[[str], bool]) -> int:
     """States of runs that ``into`` has not finished; where both have begun one, the state that is further on."""
     taken = 0
     for member in dict.fromkeys(model.member for model in plan.models):
-        for path in sorted(source.root.glob("*.state.*")):
+        for path in sorted(p for p in source.root.glob("*.state.*") if keep(p.name)):
             seeds = set(state_seeds(path.name, member.name))
             models = [model for model in plan.models if model.member == member and model.seed in seeds]
             if all(into.done(Unit(model, "train"), basis) for model in models):

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tinyedge.artifact import load_artifact, sidecar_path
 from tinyedge.data.dataset import Dataset
 from tinyedge.errors import TrainingOutOfMemory
+from tinyedge.evaluate import Model as Runs
+from tinyedge.evaluate import open_session, run_session
 from tinyedge.outcomes import outcome, outcomes_bytes
 from tinyedge.registry import EXPORTERS, lookup
 from tinyedge.sweep.plan import Basis, Model, Unit
 from tinyedge.sweep.runner import Delivery, Resources
 from tinyedge.sweep.states import pack_states, state_path, unpack_states
-from tinyedge.validate import predict
 
 if TYPE_CHECKING:
     from tinyedge.train.checkpoint import Checkpoint, RunKey
@@ -165,9 +166,15 @@ class ExportTask:
 
 @dataclass(frozen=True)
 class PredictTask:
-    """Run one model over the evaluation set on one target, and keep what every image got."""
+    """Run one model over the evaluation set on one target, and keep what every image got.
+
+    Args:
+        unit: which.
+        processes: that share the images, as ``open_session`` takes it.
+    """
 
     unit: Unit
+    processes: int | None = None
     resources: ClassVar = Resources(memory_bytes=2 << 30)
     data: ClassVar = ("test",)
 
@@ -190,7 +197,9 @@ class PredictTask:
         model, target, test = self.unit.model, self.unit.what, data["test"]
         with tempfile.TemporaryDirectory() as folder:
             artifact = load_artifact(_lay_out(inputs, Path(folder))[0])
-            predictions = predict(target, artifact, test)
+            runs = Runs(target, artifact)
+            with open_session(runs, processes=self.processes) as session:
+                predictions = run_session(session, runs, test)
         facts = {
             "model": model.name,
             "params": artifact.params,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from tinyedge.errors import TrainingOutOfMemory
+from tinyedge.models.family import Member
 from tinyedge.train.batches import Batches
 from tinyedge.train.checkpoint import RunKey
 from tinyedge.train.kernels import why_not_compiled
@@ -17,6 +18,9 @@ from tinyedge.train.variant import Variant
 TRIAL_STEPS = 30
 CPU_FUSED_WIDTHS: tuple[float, ...] = (4,)
 """ScaleCNN's widths at which a CPU trains several seeds in one step: where that was the faster (docs/training.md)."""
+
+FUSED_SEEDS = 5
+"""The study's seeds."""
 
 
 def choose(keys: Sequence[RunKey], batches: Batches, device: torch.device, on_note: Callable[[str], None]) -> Variant:
@@ -84,3 +88,9 @@ def seconds_a_step(keys: Sequence[RunKey], batches: Batches, device: torch.devic
 def _wait(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def fused_seeds(member: Member, device_type: str) -> int:
+    """How many seeds of ``member`` a sweep gives one task: five where they may share steps, else one."""
+    fuses = member.family == "scalecnn" and (device_type == "cuda" or member.width in CPU_FUSED_WIDTHS)
+    return FUSED_SEEDS if fuses else 1
