@@ -50,7 +50,7 @@ def main() -> None:
     device = pick_device(chosen.device)
     precision = pick_precision("auto", device)
     steps = chosen.steps or (100 if device.type == "cuda" else 5)
-    print(header(device, precision, chosen.rounds, steps))
+    print(header(device, precision, chosen.rounds, steps), flush=True)
     totals = {"plain": 0.0, "tinyedge": 0.0}
     for width in chosen.widths:
         ways = contenders(width, chosen.seeds, device, precision, compiled=chosen.compiled)
@@ -154,11 +154,12 @@ def wait(device: torch.device) -> None:
 
 
 def header(device: torch.device, precision: str, rounds: int, steps: int) -> str:
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{cpu_model()} ({', '.join(cpu_flags())})"
+    cuda = device.type == "cuda"
+    where = torch.cuda.get_device_name(device) if cuda else f"{cpu_model()} ({', '.join(cpu_flags())})"
     return (
-        f"{where}, {platform.machine()}, PyTorch {torch.__version__}, {torch.get_num_threads()} thread(s), {precision}; "
-        f"median of {rounds} interleaved rounds of {steps} steps, batch {PAPER.batch}, "
-        f"{'wall-clock' if device.type == 'cuda' else 'CPU'} time.\n\n"
+        f"{where}, {platform.machine()}, PyTorch {torch.__version__}, {torch.get_num_threads()} thread(s), "
+        f"{precision}; median of {rounds} interleaved rounds of {steps} steps, batch {PAPER.batch}, "
+        f"{'wall-clock' if cuda else 'CPU'} time.\n\n"
         "| width | way | ms a step and seed | time over plain | times faster |\n|---|---|---|---|---|"
     )
 

@@ -61,6 +61,7 @@ def test_what_is_not_asked_for_is_the_manifest_s():
     assert Selection().plan(known, 100) == known
     more = Selection(targets=("tflm-int8",)).plan(known, 100)
     assert (more.models, more.targets) == (known.models, ("tflm-int8",))
+    assert Selection(targets=()).plan(known, 100).targets == ()
     fewer = Selection(widths=(6,), seeds=(0,)).plan(known, 100)
     assert ([m.name for m in fewer.models], fewer.targets) == (["scalecnn-c6-seed0"], known.targets)
 

@@ -98,14 +98,17 @@ def test_bf16_steps_stay_near_float32s(toy, layout):
 
 def test_fused_seeds_are_as_accurate_as_serial_ones():
     """Five seeds each way: the fused seeds' mean lies in the 99 % t interval of the serial seeds' mean."""
-    few, test = load_shapes("train", per_class=7), load_shapes("test", per_class=5)
+    few, test = (
+        shapes.take(np.flatnonzero(shapes.labels < 8))
+        for shapes in (load_shapes("train", per_class=64), load_shapes("test", per_class=40))
+    )
     keys = keys_of(few, range(5), epochs=6, recipe=replace(SHAPES, batch=64))
     accuracies = {}
     for layout in ("serial", "mixed"):
         *_, last = train_together(keys, few, test, device=CPU, variant=Variant(layout))
         accuracies[layout] = [done.facts["test_accuracy"] for done in last.checkpoints()]
     serial, fused = np.array(accuracies["serial"]), np.array(accuracies["mixed"])
-    assert serial.mean() > 2 / few.num_classes, "they have learnt something"
+    assert serial.mean() > 2 / 8, "they have learnt something"
     low, high = stats.t.interval(0.99, len(serial) - 1, serial.mean(), stats.sem(serial))
     assert low <= fused.mean() <= high
 

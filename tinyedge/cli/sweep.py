@@ -101,8 +101,9 @@ def sweep(
 ) -> None:
     """Train, export and run whole families; goes on where an earlier sweep stopped.
 
-    The folder's manifest grows by what is asked for, and finished work is never done again. Where nothing is asked
-    for, all that the manifest lists is done. Exit code 3: the budget ended first; run it again.
+    The folder's manifest grows by what is asked for; finished work is never done
+    again. Where nothing is asked for, all that the manifest lists is done.
+    Exit code 3: the budget ended first; run it again.
 
     \b
     Examples:
@@ -116,7 +117,7 @@ def sweep(
         families=_words(families),
         widths=None if widths is None else tuple(_number("--widths", text) for text in _words(widths) or ()),
         seeds=None if seeds is None else _seeds(seeds),
-        targets=_words(targets),
+        targets=() if targets == "none" else _words(targets),
         stem_stride=stem_stride,
     )
     seconds = None if budget is None else _duration(budget)
@@ -203,17 +204,17 @@ def _show(folder: SweepFolder, format: Format) -> int:
         return PASS
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("model", no_wrap=True)
-    for title in ("params", "epochs", "trained in", *(f"{target} %" for target in plan.targets)):
-        table.add_column(title, justify="right")
+    for title in ("params", "epochs", "seconds", *(target.replace("-", "\n") for target in plan.targets)):
+        table.add_column(title, justify="right", vertical="bottom", overflow="fold")
     for row in rows:
         figures = ("" if share is None else f"{100 * share:.2f}" for share in row.accuracy.values())
         seconds = row.training.get("seconds")
-        spent = row.state if seconds is None else f"{seconds:,.0f} s"
+        spent = row.state if seconds is None else f"{seconds:,.0f}"
         table.add_row(row.model, f"{row.params:,}", str(row.training.get("epochs", "")), spent, *figures)
     console = stdout()
     console.print(table)
     console.print(
-        f"{basis.data}, recipe {basis.recipe.name}, {basis.precision}, accuracy on the test split. "
+        f"{basis.data}, recipe {basis.recipe.name}, {basis.precision}; accuracy in per cent on the test split. "
         f"{undone} of {sum(1 for _ in plan.units())} units left."
     )
     return PASS

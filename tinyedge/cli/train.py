@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from tinyedge.cli.options import DataDirOption, DataOption, FamilyOption, Format, FormatOption, print_json, stderr
 from tinyedge.errors import TargetUnavailable, UsageError
 from tinyedge.models.family import Member
-from tinyedge.train.recipe import RECIPES, Recipe
+from tinyedge.train.recipe import RECIPES, chosen_recipe
 
 if TYPE_CHECKING:
     from tinyedge.train.loop import Progress as Step
@@ -69,7 +69,7 @@ def train(
     train_set = load_dataset(data, "train", data_dir=data_dir)
     test_set = load_dataset(data, "test", data_dir=data_dir)
     member = Member(family, width, train_set.num_classes, stem_stride)
-    chosen = _recipe(recipe, epochs, train_set.name)
+    chosen = chosen_recipe(recipe, epochs, train_set.name)
     key = RunKey(member, chosen, seed, train_set.name, train_set.digest, pick_precision(precision, where))
     folder = out / train_set.name if out == Path("runs") else out
     console.print(
@@ -96,7 +96,7 @@ def train(
         "recipe": chosen.name,
         "epochs": done.epoch,
         "seed": seed,
-        "seconds": round(done.seconds, 1),
+        "seconds": None if done.seconds is None else round(done.seconds, 1),
         "test_accuracy": done.facts["test_accuracy"],
         "test_images": len(test_set),
     }
@@ -105,15 +105,8 @@ def train(
     else:
         typer.echo(
             f"{path}: {done.facts['test_accuracy']:.2%} of {len(test_set):,} test images of {train_set.name} right, "
-            f"after {done.epoch} epochs in {done.seconds:.0f} s"
+            f"after {done.epoch} epochs" + ("" if done.seconds is None else f" in {done.seconds:.0f} s")
         )
-
-
-def _recipe(name: str | None, epochs: int | None, data: str) -> Recipe:
-    name = name or ("shapes" if data == "shapes" else "paper")
-    if name not in RECIPES:
-        raise UsageError("unknown recipe", where="--recipe", found=name, expected=" or ".join(RECIPES))
-    return RECIPES[name].shortened(epochs) if epochs is not None else RECIPES[name]
 
 
 def _bar(console: Console) -> Progress:

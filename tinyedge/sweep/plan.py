@@ -155,7 +155,7 @@ class Selection:
         families: of which widths are meant.
         widths: a width goes with the family that has it.
         seeds: a training run each.
-        targets: what each model is run on.
+        targets: what each model is run on; empty to only train.
         stem_stride: MobileNetV2's first stride.
     """
 
@@ -171,7 +171,8 @@ class Selection:
         Raises:
             UsageError: for an unknown family, width or target, with the close ones.
         """
-        targets = self.targets or (known.targets if known else DEFAULT_TARGETS)
+        asked = known.targets if known else DEFAULT_TARGETS
+        targets = asked if self.targets is None else self.targets
         for target in targets:
             lookup(TARGETS, "target", target)
         ordered = tuple(name for name in TARGETS if name in targets)
