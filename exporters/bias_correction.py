@@ -18,6 +18,7 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from tinyedge.errors import ExportError
+from tinyedge.exporters.flatbuffer import unpacked
 
 _CONV = schema.BuiltinOperator.CONV_2D
 _DEPTHWISE = schema.BuiltinOperator.DEPTHWISE_CONV_2D
@@ -35,7 +36,7 @@ def correct_biases(float_model: bytes, int8_model: bytes, inputs: NDArray[np.flo
     Raises:
         ExportError: where the two do not have the same layers.
     """
-    before, after = _unpacked(float_model), _unpacked(int8_model)
+    before, after = unpacked(float_model), unpacked(int8_model)
     layers, rounded = _layers(before), _layers(after)
     if [code for code, _ in layers] != [code for code, _ in rounded]:
         raise ExportError(
@@ -49,10 +50,6 @@ def correct_biases(float_model: bytes, int8_model: bytes, inputs: NDArray[np.flo
     builder = flatbuffers.Builder(len(int8_model))
     builder.Finish(after.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
-
-
-def _unpacked(content: bytes) -> Any:
-    return schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
 
 
 def _layers(model: Any) -> list[tuple[int, Any]]:

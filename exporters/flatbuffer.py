@@ -4,6 +4,8 @@
   that int8 operators carry (CONV_2D 3, pools 2, FULLY_CONNECTED 4). The runtimes read them as a lower bound only.
 - RESHAPE gets its options filled in, for the same readers.
 - Names of tensors (PyTorch module paths, a hundred bytes each), metadata and unused buffers go.
+- Constants that the quantizer puts behind the flatbuffer (it does from a few hundred KB on) come back into it:
+  microcontroller runtimes look nowhere else.
 - Constants are aligned to 16 bytes, as the schema asks and the Python writers do not do: vector kernels on
   microcontrollers read them in place.
 """
@@ -28,9 +30,19 @@ _INT8_VERSIONS = {
 _ALIGNMENT = 16
 
 
+def unpacked(content: bytes) -> Any:
+    """``content`` as the schema's objects, every constant in its buffer."""
+    model: Any = schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
+    for buffer in model.buffers:
+        if buffer.offset > 1:  # 0 and 1 stand for none: the schema's defaults
+            buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
+            buffer.offset = buffer.size = 0
+    return model
+
+
 def for_microcontrollers(content: bytes) -> bytes:
     """``content`` (one graph, all int8) rewritten as above."""
-    model: Any = schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
+    model = unpacked(content)
     graph = model.subgraphs[0]
     for code in model.operatorCodes:
         code.version = _INT8_VERSIONS.get(code.builtinCode, code.version)

@@ -100,3 +100,17 @@ def test_a_foreign_module_with_its_own_convention_goes_in_directly(tmp_path):
     assert artifact.input.zero_point == -128
     assert artifact.output_kind == "probabilities"
     assert (artifact.output.scale, artifact.output.zero_point) == (1 / 256, -128)
+
+
+def test_wide_members_keep_their_weights_in_the_flatbuffer(tmp_path):
+    """From a few hundred KB on the quantizer puts constants behind it, where TFLite Micro does not look."""
+    torch.manual_seed(0)
+    module = exporting.settled(Member("scalecnn", 16).build())
+    source = TorchSource(module, (32, 32, 3), "scalecnn-c16", family_member=True)
+    path = tmp_path / "c16.tflite"
+    artifact = TfliteInt8().export(source, path, representative=exporting.representative())
+    read_graph(path)  # refuses constants behind the flatbuffer
+    images = exporting.noise("test", 20)
+    micro, host = (predict(target, artifact, images).outputs.astype(int) for target in ("tflm-int8", "tflite-int8"))
+    assert np.abs(micro - host).max() <= 1
+    assert len(np.unique(host)) > 20

@@ -204,9 +204,11 @@ def _show(folder: SweepFolder, format: Format) -> int:
         return PASS
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("model", no_wrap=True)
-    for title in ("params", "epochs", "seconds", *(target.replace("-", "\n") for target in plan.targets)):
+    table.add_column("params", justify="right", vertical="bottom", no_wrap=True)
+    for title in ("epochs", "seconds", *(target.replace("-", "\n") for target in plan.targets)):
         table.add_column(title, justify="right", vertical="bottom", overflow="fold")
-    for row in rows:
+    waiting = [row for row in rows if row.state == "waiting"]
+    for row in (row for row in rows if row.state != "waiting"):
         figures = ("" if share is None else f"{100 * share:.2f}" for share in row.accuracy.values())
         seconds = row.training.get("seconds")
         spent = row.state if seconds is None else f"{seconds:,.0f}"
@@ -215,7 +217,7 @@ def _show(folder: SweepFolder, format: Format) -> int:
     console.print(table)
     console.print(
         f"{basis.data}, recipe {basis.recipe.name}, {basis.precision}; accuracy in per cent on the test split. "
-        f"{undone} of {sum(1 for _ in plan.units())} units left."
+        f"{len(waiting)} models not begun; {undone} of {sum(1 for _ in plan.units())} units left."
     )
     return PASS
 
