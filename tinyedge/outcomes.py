@@ -268,17 +268,3 @@ def _unzipped(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             fix=_AGAIN,
         ) from error
     return header, columns
-
-
-def _checked(
-    columns: dict[str, NDArray[Any]], name: str, dtype: np.dtype[Any], length: int, path: Path
-) -> NDArray[Any]:
-    column = columns.get(name)
-    if column is None or column.dtype != dtype or column.shape != (length,):
-        raise PredictionsError(
-            "a column of the outcomes is not what the evaluation set asks for",
-            where=f"{path}, {name}",
-            found="no such column" if column is None else f"{column.dtype} {column.shape}",
-            expected=f"{dtype} ({length},)",
-        )
-    return column

@@ -176,6 +176,18 @@ def test_a_task_whose_worker_always_dies_fails(tmp_path):
     assert "3 attempts" in str(error)
 
 
+def test_a_seed_that_comes_along_is_kept(whole, tmp_path):
+    folder = SweepFolder(tmp_path / "fewer")
+    sweep(folder, plan_of(4, 6), OneEpoch())
+    runner = FakeRunner()
+    sweep(folder, plan_of(4, seeds=(0,)), runner)
+    assert [name for name in runner.performed if name.startswith("train")] == ["train scalecnn-c4 seeds 0, 1, 2"]
+    runner = FakeRunner()
+    sweep(folder, plan_of(4, 6), runner)
+    assert [name for name in runner.performed if name.startswith("train")] == ["train scalecnn-c6 seeds 0, 1, 2"]
+    assert contents(folder) == contents(whole)
+
+
 def test_other_grouping_of_seeds_is_only_another_schedule(tmp_path):
     folder = SweepFolder(tmp_path)
     runner = FakeRunner()

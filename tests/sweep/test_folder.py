@@ -1,5 +1,7 @@
 import json
 import multiprocessing
+import os
+import time
 
 import pytest
 
@@ -8,6 +10,7 @@ from tinyedge.errors import SweepError
 from tinyedge.sweep.folder import SweepFolder
 from tinyedge.sweep.plan import Unit
 
+LIST = json.dumps({"format": "tinyedge-record/1", "unit": "x", "key": "k", "files": [], "facts": {}})
 TRAIN = next(iter(plan_of(4).units()))
 
 
@@ -44,7 +47,7 @@ def test_what_needs_it_has_its_files_as_inputs(tmp_path):
     assert folder.inputs(export, BASIS) == files
 
 
-@pytest.mark.parametrize("content", ["", "{}", json.dumps({"format": "tinyedge-record/1", "unit": "x"})])
+@pytest.mark.parametrize("content", ["", "{}", json.dumps({"format": "tinyedge-record/1", "unit": "x"}), LIST])
 def test_a_damaged_record_is_said(tmp_path, content):
     folder = SweepFolder(tmp_path)
     folder.record_path(TRAIN).parent.mkdir()
@@ -86,8 +89,14 @@ def test_a_dead_sweep_s_lock_and_half_written_files_are_gone(tmp_path):
     other.start()
     assert ready.wait(60)
     (tmp_path / "records").mkdir()
-    (tmp_path / "records" / ".a.json.tmp-x.json").write_text("half")
+    for name, age in ((".old.json.tmp-x.json", 3600), (".new.json.tmp-x.json", 0)):
+        (tmp_path / "records" / name).write_text("half")
+        os.utime(tmp_path / "records" / name, (time.time() - age,) * 2)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / ".notes.tmp-mine").write_text("mine")
+    os.utime(tmp_path / "mine" / ".notes.tmp-mine", (0, 0))
     other.kill()
     other.join()
     with SweepFolder(tmp_path).lock():
-        assert not list(tmp_path.rglob("*.tmp-*"))
+        left = sorted(path.name for path in tmp_path.rglob(".*.tmp-*"))
+        assert left == [".new.json.tmp-x.json", ".notes.tmp-mine"], "what somebody else writes stays"

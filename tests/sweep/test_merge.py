@@ -136,6 +136,20 @@ def test_the_state_that_is_further_on_is_kept(tmp_path, monkeypatch, mine, their
     assert (a.root / name).read_bytes() == str(expected).encode()
 
 
+def test_seeds_that_only_the_other_has_begun_are_taken(tmp_path, monkeypatch):
+    monkeypatch.setattr(merge_module, "unpack_states", lambda name, content: [SimpleNamespace(epoch=int(content))])
+    a, b = SweepFolder(tmp_path / "a"), SweepFolder(tmp_path / "b")
+    b.root.mkdir()
+    b.write_manifest(BASIS, plan_of(4))
+    state(a, "scalecnn-c4-seeds0.1.state.zip", 60)
+    state(b, "scalecnn-c4-seeds0.1.2.state.zip", 50)
+    assert merge(a, b).states == 1
+    assert sorted(p.name for p in a.root.glob("*.state.*")) == [
+        "scalecnn-c4-seeds0.1.2.state.zip",
+        "scalecnn-c4-seeds0.1.state.zip",
+    ]
+
+
 def test_a_state_of_what_is_finished_is_not_taken(whole, tmp_path):
     b = SweepFolder(tmp_path / "b")
     b.root.mkdir()

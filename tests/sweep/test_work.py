@@ -143,6 +143,21 @@ def test_a_checkpoint_runs_without_an_export(data, trained):
     assert ran.record["accuracy"] == trained[0].record["test_accuracy"]
 
 
+def test_an_unfinished_checkpoint_in_a_finished_one_s_place_is_refused(data, basis, tmp_path):
+    (state,) = next(iter(task_of(basis, 0).perform({}, data, seconds=0.0))).files.values()
+    path = tmp_path / "scalecnn-c4-seed0.safetensors"
+    path.write_bytes(state)
+    with pytest.raises(TrainingError, match="is not finished") as caught:
+        finished_facts(Model(Member("scalecnn", 4, 10), 0), basis, path)
+    assert "1 epochs" in str(caught.value)
+
+
+def test_a_state_under_another_seed_s_name_is_refused(data, basis):
+    (state,) = next(iter(task_of(basis, 0).perform({}, data, seconds=0.0))).files.values()
+    with pytest.raises(TrainingError, match="other seeds than its name says"):
+        list(task_of(basis, 1).perform({"scalecnn-c4-seed1.state.safetensors": state}, data, seconds=None))
+
+
 def test_a_checkpoint_that_does_not_match_its_key_is_said(basis, trained, tmp_path):
     path = tmp_path / "scalecnn-c4-seed1.safetensors"
     path.write_bytes(trained[0].files["scalecnn-c4-seed0.safetensors"])

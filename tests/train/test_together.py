@@ -137,6 +137,19 @@ def test_a_fused_state_goes_on_alone_and_a_single_one_in_a_group(toy):
     assert relative(grouped[0].model["head.weight"], serial[1][1][0].model["head.weight"]) < 1e-2
 
 
+def test_a_state_of_another_machine_goes_on_by_what_there_is(toy, monkeypatch):
+    keys, notes = keys_of(toy, (0,), epochs=2), []
+    (_, (state,)), _ = stages(keys, toy)
+    state.facts["variant"] = {"layout": "serial", "compiled": True, "graphs": True}
+    monkeypatch.setattr(together, "why_not_compiled", lambda _: "no compiler")
+    ((_, (done,)),) = stages(keys, toy, states=[state], on_note=notes.append)
+    assert notes == [
+        "goes on as serial + compiled: no CUDA graphs here",
+        "goes on as serial + eager: no compiler",
+    ]
+    assert done.facts["variant"] == Variant().facts()
+
+
 def test_the_checkpoints_are_ordinary_ones(toy):
     keys = keys_of(toy, (0, 4), epochs=1)
     ((_, done),) = stages(keys, toy, variant=Variant("dense"))

@@ -44,10 +44,23 @@ def test_mixed_is_dense_where_one_vector_holds_the_inputs():
 
 def test_the_cpu_rule_depends_on_the_keys_alone(toy):
     fused = autotune.CPU_FUSED_WIDTHS[0]
-    assert autotune.cpu_rule(keys_of(toy, fused, 5)).layout == "mixed"
-    assert autotune.cpu_rule(keys_of(toy, fused, 1)).layout == "serial"
-    assert autotune.cpu_rule(keys_of(toy, 64, 5)).layout == "serial"
-    assert autotune.cpu_rule(keys_of(toy, 0.1, 5, "mobilenetv2")).layout == "serial"
+    compiled = autotune.CPU_COMPILED_WIDTHS[0]
+    long = autotune.CPU_COMPILED_STEPS
+    assert autotune.cpu_rule(keys_of(toy, fused, 5), steps=long) == Variant("mixed")
+    assert autotune.cpu_rule(keys_of(toy, compiled, 1), steps=long) == Variant(compiled=True)
+    assert autotune.cpu_rule(keys_of(toy, compiled, 1), steps=long - 1) == Variant()
+    assert autotune.cpu_rule(keys_of(toy, 64, 5), steps=long) == Variant()
+    assert autotune.cpu_rule(keys_of(toy, 0.1, 5, "mobilenetv2"), steps=long) == Variant()
+
+
+@pytest.mark.parametrize("missing", [None, "No working C++ compiler found"])
+def test_without_a_compiler_a_cpu_trains_all_the_same_and_says_so(toy, monkeypatch, missing):
+    monkeypatch.setattr(autotune, "CPU_COMPILED_STEPS", 1)
+    monkeypatch.setattr(autotune, "why_not_compiled", lambda _: missing)
+    notes, keys = [], keys_of(toy, autotune.CPU_COMPILED_WIDTHS[0], 1)
+    chosen = autotune.choose(keys, Batches(toy, PAPER, CPU), CPU, notes.append)
+    assert chosen == Variant(compiled=missing is None)
+    assert [missing in note for note in notes] == ([True] if missing else [])
 
 
 def test_cuda_tries_every_layout_that_the_member_has(toy):

@@ -124,7 +124,9 @@ def sweep(
     console = stderr()
     with ExitStack() as stack:
         if status:
-            folder = SweepFolder(out or Path("runs") / Path(resolved(data, data_dir)).stem)
+            folder = SweepFolder(out or Path("runs") / Path(resolved(data, data_dir)).resolve().name)
+            if join:
+                stack.enter_context(folder.lock())
             _join(folder, join or [], stack, console)
             return _show(folder, format)
         _need_torch()
@@ -147,8 +149,13 @@ def sweep(
 def _join(folder: SweepFolder, sources: list[Path], stack: ExitStack, console: Console) -> None:
     for path in sources:
         source = SweepFolder(path)
-        if not path.is_dir():
-            raise SweepError("there is no such folder to merge", where=path, fix="check the path given to --merge")
+        if not path.is_dir() or path.resolve() == folder.root.resolve():
+            raise SweepError(
+                "there is no such folder to merge",
+                where=path,
+                found="the sweep's own folder" if path.is_dir() else "nothing",
+                fix="check the path given to --merge",
+            )
         with source.lock():
             done = merge(folder, source)
         console.print(

@@ -79,6 +79,9 @@ class Sweep:
         self._deadline = None if budget_s is None else time.monotonic() + budget_s
         self._processes = 1 if runner.free() > 1 else None  # tasks side by side do not each take every processor
         self._units = {unit.name: unit for unit in plan.units()}
+        manifest = folder.read_manifest()
+        whole = plan if manifest is None else plan.joined(manifest[1])
+        self._known = {unit.name: unit for unit in whole.units()}  # what comes along is kept, wanted now or not
         self._running: dict[str, tuple[str, ...]] = {}  # task name -> the units that it works at
         self._starts: Counter[str] = Counter()
         self._summary = Summary()
@@ -208,7 +211,7 @@ class Sweep:
         self._note(name, f"failed: {error.what if isinstance(error, TinyedgeError) else error!r}")
 
     def _undone_by_name(self, name: str) -> bool:
-        return name not in self._units or self._undone(self._units[name])
+        return name not in self._known or self._undone(self._known[name])
 
     def _keep(self, task: Task, delivery: Delivery) -> None:
         if delivery.record is None:
@@ -218,7 +221,7 @@ class Sweep:
             if delivery.note:
                 self._note(task.name, delivery.note)
             return
-        unit = self._units.get(delivery.unit)
+        unit = self._known.get(delivery.unit)
         record = None if unit is None else self._folder.done(unit, self._basis)
         if unit is None or (record is not None and not self._folder.lacks(record)):
             return  # a seed that only went along

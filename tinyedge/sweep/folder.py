@@ -15,6 +15,7 @@ import fcntl
 import json
 import os
 import platform
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -28,6 +29,8 @@ from tinyedge.sweep.plan import Basis, Plan, Unit, basis_from_json, plan_from_js
 MANIFEST = "sweep.json"
 FORMAT = "tinyedge-sweep/1"
 RECORD_FORMAT = "tinyedge-record/1"
+_STALE_S = 60.0
+"""Age of a half-written file that nobody is writing any more; `tinyedge train` may be at work in the same folder."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,10 @@ class SweepFolder:
             stream.truncate(0)
             stream.write(f"process {os.getpid()} on {platform.node()}\n")
             stream.flush()
-            for half_written in self.root.rglob(".*.tmp-*"):
-                half_written.unlink()  # a killed sweep's: nobody else writes here
+            for place in ("", "records", "models", "outcomes"):
+                for half_written in (self.root / place).glob(".*.tmp-*"):
+                    if time.time() - half_written.stat().st_mtime > _STALE_S:
+                        half_written.unlink()  # a killed sweep's
             yield
 
     def read_manifest(self) -> tuple[Basis, Plan] | None:
@@ -173,7 +178,10 @@ class SweepFolder:
             content = json.loads(path.read_text())
             if content.pop("format") != RECORD_FORMAT:
                 raise ValueError("format")
-            return Record(**content)
+            record = Record(**content)
+            if not isinstance(record.files, dict) or not isinstance(record.facts, dict):
+                raise TypeError("files or facts")
+            return record
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise SweepError(
                 "a record of the sweep cannot be read",

@@ -102,13 +102,22 @@ def _take_states(into: SweepFolder, source: SweepFolder, basis: Basis, plan: Pla
             if all(into.done(Unit(model, "train"), basis) for model in models):
                 continue
             mine = [p for p in into.root.glob("*.state.*") if seeds & set(state_seeds(p.name, member.name))]
-            if all(_epoch(path) > _epoch(p) for p in mine):
+            if _newer(path, seeds, mine, member.name):
                 into.keep({path.name: path.read_bytes()})
                 for p in mine:
-                    if p.name != path.name and set(state_seeds(p.name, member.name)) <= seeds:
+                    replaced = set(state_seeds(p.name, member.name)) <= seeds and _epoch(p) <= _epoch(path)
+                    if p.name != path.name and replaced:
                         p.unlink()
                 taken += 1
     return taken
+
+
+def _newer(path: Path, seeds: set[int], mine: list[Path], member: str) -> bool:
+    """Whether the state at ``path`` has a seed that those of ``mine`` do not have, or have less far."""
+    if any(p.name == path.name and _epoch(p) >= _epoch(path) for p in mine):
+        return False
+    begun = {seed for p in mine for seed in state_seeds(p.name, member)}
+    return not seeds <= begun or any(_epoch(path) > _epoch(p) for p in mine)
 
 
 def _epoch(path: Path) -> int:

@@ -178,11 +178,15 @@ class Selection:
         ordered = tuple(name for name in TARGETS if name in targets)
         if known and (self.families, self.widths, self.seeds) == (None, None, None):
             return Plan(known.models, ordered)
+        if () in (self.families, self.widths, self.seeds):
+            raise UsageError("nothing is asked for", where="--families, --widths or --seeds", found="an empty list")
         models = {
             Model(Member(family, width, num_classes, self.stem_stride if family == "mobilenetv2" else 1), seed)
             for family, width in self._members()
             for seed in (DEFAULT_SEEDS if self.seeds is None else self.seeds)
         }
+        for model in models:
+            _ = model.member.plan  # an impossible stem stride is an error before it is in a manifest
         return Plan(tuple(sorted(models, key=_order)), ordered)
 
     def _members(self) -> list[tuple[str, float]]:

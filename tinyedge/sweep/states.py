@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -36,7 +37,7 @@ def state_seeds(path: str, member: str) -> tuple[int, ...]:
     """
     for start, end in ((f"{member}-seeds", _SEVERAL), (f"{member}-seed", _SINGLE)):
         seeds = path.removeprefix(start).removesuffix(end)
-        if path == start + seeds + end and seeds.replace(".", "").isdigit():
+        if path == start + seeds + end and re.fullmatch(r"\d+(\.\d+)*", seeds):
             return tuple(int(seed) for seed in seeds.split("."))
     return ()
 
@@ -66,8 +67,11 @@ def unpack_states(path: str, content: bytes) -> tuple[Checkpoint, ...]:
         return (checkpoint_from_bytes(content, path),)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as stream:
-            return tuple(checkpoint_from_bytes(stream.read(name), f"{path}, {name}") for name in stream.namelist())
-    except (zipfile.BadZipFile, KeyError, OSError) as error:
+            states = [checkpoint_from_bytes(stream.read(name), f"{path}, {name}") for name in stream.namelist()]
+            if not states:
+                raise ValueError("no state in it")
+            return tuple(states)
+    except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
         raise TrainingError(
             "the state of a training run cannot be read",
             where=path,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tinyedge.artifact import load_artifact, sidecar_path
 from tinyedge.data.dataset import Dataset
-from tinyedge.errors import TrainingOutOfMemory
+from tinyedge.errors import TrainingError, TrainingOutOfMemory
 from tinyedge.evaluate import Model as Runs
 from tinyedge.evaluate import open_session, run_session
 from tinyedge.outcomes import outcome, outcomes_bytes
@@ -75,6 +75,14 @@ class TrainTask:
         states = None
         for path, content in inputs.items():
             known = {state.key.seed: state for state in unpack_states(path, content)}
+            if not known.keys() >= {key.seed for key in keys}:
+                raise TrainingError(
+                    "the state is of other seeds than its name says",
+                    where=path,
+                    found=", ".join(map(str, known)),
+                    expected=", ".join(str(key.seed) for key in keys),
+                    fix="remove it: the runs then start again",
+                )
             states = [check_key(known[key.seed], key, path) for key in keys]
         yield from self._train(keys, states, data, deadline)
 
@@ -235,7 +243,16 @@ def finished_facts(model: Model, basis: Basis, path: Path) -> dict[str, Any]:
     """
     from tinyedge.train.checkpoint import check_key, load_checkpoint
 
-    return _train_facts(check_key(load_checkpoint(path), _run_key(model, basis), path))
+    checkpoint = check_key(load_checkpoint(path), _run_key(model, basis), path)
+    if checkpoint.epoch != basis.recipe.epochs or "test_accuracy" not in checkpoint.facts:
+        raise TrainingError(
+            "the checkpoint in a finished run's place is not finished",
+            where=path,
+            found=f"{checkpoint.epoch} epochs",
+            expected=f"{basis.recipe.epochs} epochs",
+            fix="rename it to <model>.state.safetensors to go on from it, or remove it",
+        )
+    return _train_facts(checkpoint)
 
 
 def _train_facts(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 
@@ -16,9 +17,12 @@ from tinyedge.train.steps import Group
 from tinyedge.train.variant import Variant
 
 TRIAL_STEPS = 30
-CPU_FUSED_WIDTHS: tuple[float, ...] = (4,)
+CPU_FUSED_WIDTHS: tuple[float, ...] = (4, 6, 8)
 """ScaleCNN's widths at which a CPU trains several seeds in one step: where that was the faster (docs/training.md)."""
-
+CPU_COMPILED_WIDTHS: tuple[float, ...] = (4, 6)
+"""Where a CPU trains a single seed by compiled kernels, for the same reason."""
+CPU_COMPILED_STEPS = 5_000
+"""Fewer steps are done before what compiling them costs (up to a minute) has paid."""
 FUSED_SEEDS = 5
 """The study's seeds."""
 
@@ -26,14 +30,18 @@ FUSED_SEEDS = 5
 def choose(keys: Sequence[RunKey], batches: Batches, device: torch.device, on_note: Callable[[str], None]) -> Variant:
     """The variant for seeds that start together.
 
-    On a CPU it follows from the keys alone, so that a run can be repeated bit for bit. On CUDA it is timed: a run that
-    is killed goes on with the variant that its state records.
+    On a CPU it follows from the keys (and from whether there is a compiler), so that a run can be repeated bit for bit.
+    On CUDA it is timed: a run that is killed goes on with the variant that its state records.
 
     Raises:
         TrainingOutOfMemory: where no variant fits the accelerator.
     """
     if device.type != "cuda":
-        return cpu_rule(keys)
+        rule = cpu_rule(keys, steps=keys[0].recipe.epochs * len(batches))
+        missing = why_not_compiled(device.type) if rule.compiled else None
+        if missing:
+            on_note(f"trains without compiled kernels, which would be faster: {missing}")
+        return replace(rule, compiled=rule.compiled and missing is None)
     options = candidates(keys, why_not_compiled(device.type))
     times: dict[Variant, float] = {}
     for variant in options:
@@ -55,11 +63,14 @@ def choose(keys: Sequence[RunKey], batches: Batches, device: torch.device, on_no
     return best
 
 
-def cpu_rule(keys: Sequence[RunKey]) -> Variant:
-    """``mixed`` for several seeds of the widths where it won, else ``serial``."""
+def cpu_rule(keys: Sequence[RunKey], *, steps: int) -> Variant:
+    """Fused for several seeds, compiled for one in a long run, each at the widths where it won; else plain."""
     member = keys[0].member
-    fused = len(keys) > 1 and member.family == "scalecnn" and member.width in CPU_FUSED_WIDTHS
-    return Variant("mixed" if fused else "serial")
+    if member.family != "scalecnn":
+        return Variant()
+    if len(keys) > 1:
+        return Variant("mixed" if member.width in CPU_FUSED_WIDTHS else "serial")
+    return Variant(compiled=member.width in CPU_COMPILED_WIDTHS and steps >= CPU_COMPILED_STEPS)
 
 
 def candidates(keys: Sequence[RunKey], not_compiled: str | None) -> list[Variant]:

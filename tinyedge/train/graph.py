@@ -58,8 +58,13 @@ class StepGraph:
                 self._next()
         torch.cuda.current_stream(self._rate.device).wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=stream):
-            self._next()
+        try:
+            with torch.cuda.graph(graph, stream=stream):
+                self._next()
+        except RuntimeError as error:  # ending a capture that ran out of memory fails too, and would hide why
+            if isinstance(error.__context__, torch.OutOfMemoryError):
+                raise error.__context__ from error
+            raise
         with torch.no_grad():
             for tensor, value in zip(self._changed(), before, strict=True):
                 tensor.copy_(value)

@@ -14,6 +14,7 @@ from tinyedge.errors import TrainingError, TrainingOutOfMemory, UsageError
 from tinyedge.train.autotune import choose
 from tinyedge.train.batches import Batches, normalized
 from tinyedge.train.checkpoint import Checkpoint, RunKey, check_key
+from tinyedge.train.kernels import why_not_compiled
 from tinyedge.train.steps import Group, Progress
 from tinyedge.train.variant import Variant, variant_from
 
@@ -192,8 +193,12 @@ def _variant(
     if given is None:
         return choose(keys, batches, device, on_note)
     runnable = given.on(device.type, seeds=len(keys))
-    if runnable != given and runnable.graphs != given.graphs:
+    if runnable.graphs != given.graphs:
         on_note(f"goes on as {runnable}: no CUDA graphs here")
+    missing = why_not_compiled(device.type) if runnable.compiled else None
+    if missing:
+        runnable = replace(runnable, compiled=False)
+        on_note(f"goes on as {runnable}: {missing}")
     return runnable
 
 
