@@ -98,7 +98,7 @@ def sweep(
     train: Annotated[bool, typer.Option("--train/--no-train", help="Or only export and run what is trained.")] = True,
     status: Annotated[bool, typer.Option("--status", help="Only say what is done and what is left.")] = False,
     format: FormatOption = Format.TEXT,
-) -> None:
+) -> int:
     """Train, export and run whole families; goes on where an earlier sweep stopped.
 
     The folder's manifest grows by what is asked for; finished work is never done
