@@ -64,6 +64,8 @@ def test_what_is_not_asked_for_is_the_manifest_s():
     more = Selection(targets=("tflm-int8",)).plan(known, 100)
     assert (more.models, more.targets) == (known.models, ("tflm-int8",))
     assert Selection(targets=()).plan(known, 100).targets == ()
+    more = Selection(seeds=(7,)).plan(known, 100)
+    assert [model.name for model in more.models] == ["scalecnn-c4-seed7", "scalecnn-c6-seed7"]
     fewer = Selection(widths=(6,), seeds=(0,)).plan(known, 100)
     assert ([m.name for m in fewer.models], fewer.targets) == (["scalecnn-c6-seed0"], known.targets)
 

@@ -209,22 +209,23 @@ def _show(folder: SweepFolder, format: Format) -> int:
     if format is Format.JSON:
         print_json({"basis": asdict(basis), "left": undone, "models": [asdict(row) for row in rows]})
         return PASS
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
     table.add_column("model", no_wrap=True)
     table.add_column("params", justify="right", vertical="bottom", no_wrap=True)
-    for title in ("epochs", "seconds", *(target.replace("-", "\n") for target in plan.targets)):
-        table.add_column(title, justify="right", vertical="bottom", overflow="fold")
+    for title in ("seconds", *(target.replace("-", "\n") for target in plan.targets)):
+        table.add_column(title, justify="right", vertical="bottom", overflow="fold", min_width=5)
     waiting = [row for row in rows if row.state == "waiting"]
     for row in (row for row in rows if row.state != "waiting"):
         figures = ("" if share is None else f"{100 * share:.2f}" for share in row.accuracy.values())
         seconds = row.training.get("seconds")
         spent = row.state if seconds is None else f"{seconds:,.0f}"
-        table.add_row(row.model, f"{row.params:,}", str(row.training.get("epochs", "")), spent, *figures)
+        table.add_row(row.model, f"{row.params:,}", spent, *figures)
     console = stdout()
     console.print(table)
+    units = sum(1 for _ in plan.units())
     console.print(
-        f"{basis.data}, recipe {basis.recipe.name}, {basis.precision}; accuracy in per cent on the test split. "
-        f"{len(waiting)} models not begun; {undone} of {sum(1 for _ in plan.units())} units left."
+        f"{basis.data}, recipe {basis.recipe.name}, {basis.recipe.epochs} epochs, {basis.precision}; accuracy in "
+        f"per cent on the test split. {len(waiting)} models not begun; {undone} of {units} units left."
     )
     return PASS
 

@@ -182,14 +182,16 @@ class Selection:
             raise UsageError("nothing is asked for", where="--families, --widths or --seeds", found="an empty list")
         models = {
             Model(Member(family, width, num_classes, self.stem_stride if family == "mobilenetv2" else 1), seed)
-            for family, width in self._members()
+            for family, width in self._members(known)
             for seed in (DEFAULT_SEEDS if self.seeds is None else self.seeds)
         }
         for model in models:
             _ = model.member.plan  # an impossible stem stride is an error before it is in a manifest
         return Plan(tuple(sorted(models, key=_order)), ordered)
 
-    def _members(self) -> list[tuple[str, float]]:
+    def _members(self, plan: Plan | None) -> list[tuple[str, float]]:
+        if plan and (self.families, self.widths) == (None, None):
+            return list(dict.fromkeys((model.member.family, model.member.width) for model in plan.models))
         known = {family: family_module(family).WIDTHS for family in self.families or FAMILIES}
         every = [(family, width) for family, widths in known.items() for width in widths]
         for width in self.widths or ():

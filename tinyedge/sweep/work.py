@@ -153,18 +153,20 @@ class ExportTask:
             seconds: not looked at: this is short.
         """
         from tinyedge.exporters.base import Options
-        from tinyedge.exporters.representative import draw_representative
+        from tinyedge.exporters.representative import DEFAULT_COUNT, draw_representative
         from tinyedge.exporters.source import from_checkpoint
 
         started = time.monotonic()
         exporter = lookup(EXPORTERS, "exporter", self.unit.what)()
+        train = data["train"]
+        count = min(DEFAULT_COUNT, len(train))
         with tempfile.TemporaryDirectory() as folder:
             (checkpoint,) = _lay_out(inputs, Path(folder))
             destination = Path(folder) / f"{self.unit.model.name}-{self.unit.what}{exporter.suffix}"
             artifact = exporter.export(
                 from_checkpoint(checkpoint),
                 destination,
-                representative=draw_representative(data["train"]) if exporter.quantized else None,
+                representative=draw_representative(train, count=count) if exporter.quantized else None,
                 options=Options(batch="dynamic" if "dynamic" in exporter.batches else "1"),
             )
             files = {f"models/{path.name}": path.read_bytes() for path in (destination, sidecar_path(destination))}

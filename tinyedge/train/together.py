@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -48,7 +49,14 @@ class Stage:
 
         Of the present: call it before the next stage is asked for. At the end there is no momentum, and the facts hold
         the accuracy on the test set.
+
+        Raises:
+            TrainingOutOfMemory: where the accelerator has no room for the accuracy's batches.
         """
+        with _enough_memory([key for group in self._groups for key in group.keys]):
+            return self._checkpoints()
+
+    def _checkpoints(self) -> tuple[Checkpoint, ...]:
         made: list[Checkpoint] = []
         for group in self._groups:
             facts = self._facts(len(group.keys))
@@ -113,7 +121,7 @@ def train_together(
     """
     _check(keys, data, states)
     recipe = keys[0].recipe
-    try:
+    with _enough_memory(keys):
         batches = Batches(data, recipe, device)
         chosen = _variant(keys, batches, device, states, variant, on_note)
         members = [tuple(range(len(keys)))] if chosen.fused else [(i,) for i in range(len(keys))]
@@ -129,14 +137,6 @@ def train_together(
             share = (time.monotonic() - start) / len(keys)
             spent = [before + share for before in spent]
             yield Stage(epoch + 1, recipe.epochs, tuple(spent), groups, chosen, test, device)
-    except torch.OutOfMemoryError as error:
-        raise TrainingOutOfMemory(
-            "the accelerator has too little memory for so many seeds at once",
-            where=f"{keys[0].member.name}, seeds {', '.join(str(k.seed) for k in keys)}",
-            found=str(error).split(". ")[0],
-            expected="memory for the weights, the activations and the training set",
-            fix="train fewer seeds together, or --device cpu",
-        ) from error
 
 
 def accuracy(model: nn.Module, test: Dataset, device: torch.device) -> float:
@@ -149,6 +149,20 @@ def accuracy(model: nn.Module, test: Dataset, device: torch.device) -> float:
             predicted = model(normalized(images)).argmax(1).cpu().numpy()
             right += int((predicted == test.labels[start : start + 1000]).sum())
     return right / len(test)
+
+
+@contextmanager
+def _enough_memory(keys: Sequence[RunKey]) -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise TrainingOutOfMemory(
+            "the accelerator has too little memory for so many seeds at once",
+            where=f"{keys[0].member.name}, seeds {', '.join(str(k.seed) for k in keys)}",
+            found=str(error).split(". ")[0],
+            expected="memory for the weights, the activations and the training set",
+            fix="train fewer seeds together, or --device cpu",
+        ) from error
 
 
 def _check(keys: Sequence[RunKey], data: Dataset, states: Sequence[Checkpoint] | None) -> None:
