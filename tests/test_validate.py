@@ -85,7 +85,7 @@ def test_order_does_not_matter(report, zoo_entry, sample):
 
 
 def test_without_tflite_micro_the_report_says_so(zoo_entry, sample, monkeypatch):
-    def missing(self, artifact):
+    def missing(self, artifact, **options):
         raise TargetUnavailable("tflm-int8 needs tflite-micro", fix="pip install 'tinyedge[mcu]'")
 
     monkeypatch.setattr(TARGETS[PARITY_TARGET].load(), "open", missing)

@@ -2,6 +2,7 @@
 
     TinyedgeError                       exit code
     |- UsageError                       2   a flag, a name or a combination that makes no sense
+    |  `- VersionMismatch                   a node of a cluster with another tinyedge than the command's
     |- DataError                        2   a dataset
     |  |- DatasetNotFound
     |  |- DatasetEmpty
@@ -95,6 +96,10 @@ def _rebuild(
 
 class UsageError(TinyedgeError):
     """A flag, a name or a combination that makes no sense."""
+
+
+class VersionMismatch(UsageError):
+    """A worker's tinyedge is not the command's; its node would take and fail every task."""
 
 
 class DataError(TinyedgeError):

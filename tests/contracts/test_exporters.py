@@ -146,8 +146,9 @@ class ExporterContract:
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr("tinyedge.exporters.base.write_sidecar", fail)
-        with pytest.raises(ExportError, match="No space left"):
+        with pytest.raises(UsageError, match="No space left") as caught:
             self.export(exporter, tmp_path / f"m{exporter.suffix}")
+        assert "make room" in str(caught.value)
         assert list(tmp_path.iterdir()) == []
 
     def test_an_unwritable_destination_is_said_so(self, exporter, tmp_path, monkeypatch):

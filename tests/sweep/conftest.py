@@ -1,4 +1,5 @@
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,9 @@ def local_ray(noise):
 
     from tinyedge.sweep.on_ray import RayRunner
 
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        # JAX, which a converter's tests have loaded into this process, warns of any fork; Ray starts by several.
+        warnings.filterwarnings("ignore", message=r"os\.fork\(\) was called", category=RuntimeWarning)
         patch.setenv("PYTHONPATH", SUPPORT)  # the workers import the tasks of the tests by name
         runner = RayRunner(noise)
     yield ray

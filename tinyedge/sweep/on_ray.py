@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinyedge import __version__
 from tinyedge.data.dataset import Dataset
-from tinyedge.errors import TargetUnavailable, UsageError
+from tinyedge.errors import TargetUnavailable, UsageError, VersionMismatch
 from tinyedge.sweep.runner import Delivery, Event, Resources, Task
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class RayRunner:
         known = self._ray.exceptions
         if isinstance(error, known.RayTaskError):
             cause = error.cause
-            if isinstance(cause, _OtherVersion):
+            if isinstance(cause, VersionMismatch):
                 raise cause from None
             if "failed to import on the worker" in str(cause):
                 node = re.search(r"ip=[^,)]+", str(error))
@@ -176,12 +176,8 @@ class RayRunner:
             )
 
 
-class _OtherVersion(UsageError):
-    """A worker's tinyedge is not the driver's. Ends the sweep, for that node would take and fail every task."""
-
-
-def _other_version(where: str, found: str, expected: str) -> _OtherVersion:
-    return _OtherVersion(
+def _other_version(where: str, found: str, expected: str) -> VersionMismatch:
+    return VersionMismatch(
         "a node of the Ray cluster does not have this tinyedge",
         where=where,
         found=found,
