@@ -150,7 +150,7 @@ class ExportTask:
         Args:
             inputs: the checkpoint.
             data: ``train``, for the representative images.
-            seconds: not looked at: this is short.
+            seconds: not looked at: once started it goes on to its end, minutes for a wide model on TFLite Micro.
         """
         from tinyedge.exporters.base import Options
         from tinyedge.exporters.representative import DEFAULT_COUNT, draw_representative
@@ -201,7 +201,7 @@ class PredictTask:
         Args:
             inputs: the model file with its side-car, or the checkpoint.
             data: ``test``.
-            seconds: not looked at: this is short.
+            seconds: not looked at: once started it goes on to its end, minutes for a wide model on TFLite Micro.
         """
         started = time.monotonic()
         model, target, test = self.unit.model, self.unit.what, data["test"]
