@@ -45,10 +45,11 @@ zoo: .venv/full
 RESULTS := benchmarks/results
 results: .venv/full
 	set -e; for data in cifar100 shapes; do \
-	  $(BIN)/tinyedge sweep --data $$data --no-train \
+	  $(BIN)/tinyedge sweep --data $$data --merge $(RESULTS)/$$data --no-train \
 	    --targets onnx-fp32,tflite-int8,tflite-int8-reference,tflite-int8-xnnpack,tflm-int8; \
 	  $(BIN)/python $(RESULTS)/collect.py runs/$$data; \
-	  $(BIN)/python $(RESULTS)/table.py --data $$data > $(RESULTS)/$$data.md; \
+	  $(BIN)/python $(RESULTS)/table.py --data $$data > $(RESULTS)/$$data.md.new; \
+	  mv $(RESULTS)/$$data.md.new $(RESULTS)/$$data.md; \
 	done
 
 # One environment, brought up step by step: the stamps say how far.

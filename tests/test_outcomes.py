@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,18 +13,19 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tinyedge import outcomes
+from tinyedge.artifact import FAMILY_CONVENTION, load_artifact
 from tinyedge.data.dataset import Dataset
 from tinyedge.errors import PredictionsError
 from tinyedge.gate import DEFAULT_POLICY, judge
 from tinyedge.metrics import compare, evaluate
 from tinyedge.metrics.calibration import bins_of, reliability, surprise
 from tinyedge.models.family import Member
-from tinyedge.outcomes import outcome, outcomes_bytes, read_outcomes, write_outcomes
+from tinyedge.outcomes import outcome, outcome_facts, outcomes_bytes, read_outcomes, write_outcomes
 from tinyedge.predictions import Predictions
 from tinyedge.validate import predict
 from tinyedge.zoo import find
 
-FACTS = {"artifact": "ab" * 32, "model": "toy"}
+FACTS = {"artifact_sha256": "ab" * 32, "model": "toy"}
 COUNTED = ("accuracy", "gini", "worst_class", "superclass_accuracy", "tie_rate", "saturation_rate", "bottom5")
 
 
@@ -300,3 +302,23 @@ def test_a_real_model_is_judged_the_same_from_its_file(cifar100_test, tmp_path):
     for gate, other in zip(exact.gates, again.gates, strict=True):
         assert (other.name, other.status, other.classes) == (gate.name, gate.status, gate.classes)
         assert other.figure == pytest.approx(gate.figure, abs=1e-3)  # in pp: confidence is kept to 1/65535
+
+
+def test_facts_name_the_model_and_the_seed_where_it_is_known(zoo_entry, tmp_path):
+    shipped, checkpoint = (zoo_entry.load(kind) for kind in ("tflite-int8", "checkpoint"))
+    (tmp_path / "mine.tflite").write_bytes(shipped.path.read_bytes())
+    foreign = load_artifact(tmp_path / "mine.tflite", convention=FAMILY_CONVENTION)
+    found = [outcome_facts(artifact) for artifact in (shipped, checkpoint, foreign)]
+    assert [(facts["model"], facts["seed"]) for facts in found] == [
+        ("scalecnn-c6-seed0", 0),
+        ("scalecnn-c6-seed0", 0),
+        ("mine", None),
+    ]
+    assert [facts["artifact_bytes"] for facts in found] == [a.size_bytes for a in (shipped, checkpoint, shipped)]
+    assert found[0]["artifact_sha256"] == found[2]["artifact_sha256"] != found[1]["artifact_sha256"]
+
+
+def test_the_committed_outcomes_have_the_same_facts(zoo_entry, shapes_test):
+    """A sweep's file of the zoo's int8 model, written by an earlier version: what is compared must stay the same."""
+    path = Path(__file__).parents[1] / "benchmarks/results/shapes/outcomes/scalecnn-c6-seed0.tflite-int8.npz"
+    assert read_outcomes(path, shapes_test).header["facts"] == outcome_facts(zoo_entry.load("tflite-int8"))

@@ -15,10 +15,13 @@
     |  |- ArtifactCorrupt
     |  |- ArtifactHashMismatch
     |  |- ArtifactUnsupported               readable, but not what this target or exporter takes
+    |  |  `- ConventionUnknown              nothing says how a pixel becomes its input
     |  `- InstallationDamaged               a file that ships with tinyedge is gone or changed
     |- PredictionsError                 2   what a model put out: NaN, wrong shape, sets that do not pair
     |- PolicyError                      2   a policy file
+    |- ReportError                      2   a stored report: not one, of another version, or not of the same images
     |- TrainingError                    2   a recipe, a checkpoint, a diverged run
+    |  |- TrainingDiverged                  a loss that is no longer a number
     |  `- TrainingOutOfMemory               the accelerator; fewer seeds at once may fit
     |- SweepError                       2   a sweep's folder: manifest, records, lock
     |- ExportError                      2   a conversion that cannot be done or did not hold
@@ -33,6 +36,9 @@ most specific class here and chained (``raise ... from error``).
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 PASS, GATE_FAILED, BAD_INPUT, INCONCLUSIVE, TARGET_FAILED, INTERNAL = 0, 1, 2, 3, 4, 70
 
@@ -80,7 +86,7 @@ class TinyedgeError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments do not survive the default pickling, and errors cross process borders.
-        return _rebuild, (type(self), self.what, self.where, self.found, self.expected, self.fix)
+        return _rebuild, (type(self), self.what, self.where, self.found, self.expected, self.fix), vars(self)
 
 
 def _rebuild(
@@ -150,6 +156,10 @@ class ArtifactUnsupported(ArtifactError):
     """The model file is readable, but not what is asked for here."""
 
 
+class ConventionUnknown(ArtifactUnsupported):
+    """Nothing says how a pixel becomes the model's input, or what is said is contradicted by the model's figures."""
+
+
 class InstallationDamaged(ArtifactError):
     """A file that ships with tinyedge is gone or changed."""
 
@@ -162,8 +172,25 @@ class PolicyError(TinyedgeError):
     """Something is wrong with a policy file."""
 
 
+class ReportError(TinyedgeError):
+    """A stored report cannot be read, contradicts itself, or is not of the images at hand."""
+
+
 class TrainingError(TinyedgeError):
     """A recipe, a checkpoint or a training run is unusable."""
+
+
+class TrainingDiverged(TrainingError):
+    """The loss of a run is no longer a number.
+
+    Args:
+        what: as for every error, like the rest.
+        seeds: whose loss it is. Seeds that share a step may have it from one among them: alone, each shows its own.
+    """
+
+    def __init__(self, what: str, *, seeds: Sequence[int] = (), **more: Any) -> None:
+        super().__init__(what, **more)
+        self.seeds = tuple(seeds)
 
 
 class SweepError(TinyedgeError):

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyedge.artifact import Artifact
 from tinyedge.data.dataset import Dataset
 from tinyedge.errors import PredictionsError
 from tinyedge.files import write_atomic
@@ -62,6 +63,23 @@ def outcome(predictions: Predictions, data: Dataset) -> Outcome:
     )
 
 
+def outcome_facts(artifact: Artifact) -> dict[str, Any]:
+    """What an outcomes file says of the model that was run, whichever command writes it.
+
+    Returns:
+        ``model`` (with its seed where that is known), ``params``, ``seed``, ``artifact_sha256``, ``artifact_bytes``.
+    """
+    origin = artifact.origin.get("training", artifact.origin)
+    seed = origin.get("seed") if isinstance(origin, dict) else None
+    return {
+        "model": artifact.model if seed is None else f"{artifact.model}-seed{seed}",
+        "params": artifact.params,
+        "seed": seed,
+        "artifact_sha256": artifact.sha256,
+        "artifact_bytes": artifact.size_bytes,
+    }
+
+
 def write_outcomes(path: Path, predictions: Predictions, data: Dataset, facts: dict[str, Any]) -> None:
     """Write ``outcomes_bytes`` to ``path``: whole, or not at all.
 
@@ -78,8 +96,8 @@ def outcomes_bytes(predictions: Predictions, data: Dataset, facts: dict[str, Any
     Args:
         predictions: of ``data``'s examples, in any order.
         data: the evaluation set.
-        facts: what else to keep, as JSON has it: the artifact's SHA-256, the model's name. Nothing that differs between
-            two runs of the same thing.
+        facts: what else to keep, as JSON has it: ``outcome_facts``. Nothing that differs between two runs of the same
+            thing.
 
     Raises:
         PredictionsError: where ``predictions`` are not of ``data``'s examples.

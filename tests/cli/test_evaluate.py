@@ -46,7 +46,14 @@ def test_saved_outcomes_are_those_of_the_run(base, expected, sample, tmp_path, c
     printed = json.loads(capsys.readouterr().out)
     assert printed["metrics"] == expected
     stored = read_outcomes(path, sample)
-    assert stored.header["facts"]["artifact"] == printed["artifact"]["sha256"]
+    artifact = printed["artifact"]
+    assert stored.header["facts"] == {
+        "model": "scalecnn-c6-seed0",
+        "params": artifact["params"],
+        "seed": 0,
+        "artifact_sha256": artifact["sha256"],
+        "artifact_bytes": artifact["size_bytes"],
+    }
     assert evaluate(stored.outcome)["accuracy"] == expected["accuracy"]
 
 

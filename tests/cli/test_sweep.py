@@ -8,12 +8,15 @@ import sys
 import time
 
 import pytest
+import torch
 
 from tests.support.toy import save_toy
 from tinyedge.cli.main import run
-from tinyedge.errors import UsageError
-from tinyedge.sweep import on_ray
+from tinyedge.errors import TargetUnavailable, TrainingError, UsageError
+from tinyedge.machine import has_bf16
+from tinyedge.sweep import on_ray, work
 from tinyedge.sweep.folder import SweepFolder
+from tinyedge.sweep.local import LocalRunner
 
 
 @pytest.fixture(scope="session")
@@ -182,8 +185,59 @@ def test_a_merge_into_a_folder_at_work_is_refused(whole, tmp_path, capsys):
     folder = SweepFolder(tmp_path)
     with folder.lock():
         assert run(["sweep", "--status", "--out", str(tmp_path), "--merge", str(whole)]) == 2
-    assert "another sweep is at work" in capsys.readouterr().err
+    assert "another sweep or training run is at work" in capsys.readouterr().err
     assert not (tmp_path / "sweep.json").exists()
+
+
+def test_a_task_s_error_is_printed_once_with_the_seeds_that_it_failed(toy_dir, tmp_path, capsys, monkeypatch):
+    def fails(task, inputs, data, *, seconds):
+        yield from ()
+        raise TrainingError("the disk of this node is broken", where="/scratch")
+
+    monkeypatch.setattr(work.TrainTask, "perform", fails)
+    assert run(arguments(toy_dir, tmp_path, "--fuse", "2")) == 2
+    printed = capsys.readouterr().err
+    assert "scalecnn-c4-seed0 train, scalecnn-c4-seed1 train failed:\nthe disk of this node is broken" in printed
+    assert printed.count("/scratch") == 1
+
+
+class Cluster(LocalRunner):
+    """Ray in name only: a cluster of nodes with GPUs or without, that takes no task."""
+
+    def __init__(self, gpus):
+        super().__init__({})
+        self.cluster_gpus, self.task = gpus, None
+
+    def gpus(self):
+        return self.cluster_gpus
+
+    def submit(self, task, inputs, *, seconds):
+        self.task = task
+        raise TargetUnavailable("this cluster takes no task")
+
+
+@pytest.mark.parametrize(
+    ("device", "cluster", "here", "expected"),
+    [("auto", 2.0, False, "cuda"), ("auto", 0.0, True, "cpu"), ("cuda", 0.0, False, "cuda"), ("cpu", 2.0, True, "cpu")],
+)
+def test_on_a_cluster_its_gpus_decide(toy_dir, tmp_path, capsys, monkeypatch, device, cluster, here, expected):
+    """Not those of the command's machine; ``cuda`` where no node has one is for the runner to refuse."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: here)
+    runner = Cluster(cluster)
+    monkeypatch.setattr(on_ray, "RayRunner", lambda sets, address: runner)
+    selection = ["--widths", "12", "--seeds", "0-2", "--targets", "none", "--device", device]
+    assert run(["sweep", "--data", str(toy_dir), "--out", str(tmp_path), *selection, "--ray"]) == 4
+    assert "takes no task" in capsys.readouterr().err
+    task, gpu = runner.task, expected == "cuda"
+    assert task.device == expected
+    assert (task.resources.gpus > 0) is gpu
+    assert len(task.models) == (3 if gpu else 1), "at this width seeds share a step on a GPU alone"
+    assert task.basis.precision == ("bf16" if gpu or has_bf16() else "fp32")
+
+
+def test_a_wrong_name_is_said_before_a_cluster_is_joined(toy_dir, tmp_path, capsys):
+    assert run(arguments(toy_dir, tmp_path / "out", "--ray", "127.0.0.1:1", "--families", "scalecn")) == 2
+    assert "did you mean scalecnn?" in capsys.readouterr().err
 
 
 def test_a_bare_ray_takes_no_other_option_for_its_address(toy_dir, tmp_path, capsys, monkeypatch):

@@ -29,6 +29,7 @@ def local_ray(noise):
         # JAX, which a converter's tests have loaded into this process, warns of any fork; Ray starts by several.
         warnings.filterwarnings("ignore", message=r"os\.fork\(\) was called", category=RuntimeWarning)
         patch.setenv("PYTHONPATH", SUPPORT)  # the workers import the tasks of the tests by name
+        patch.delenv("OMP_NUM_THREADS", raising=False)  # a node that sets it decides over its tasks' threads
         runner = RayRunner(noise)
     yield ray
     runner.close()

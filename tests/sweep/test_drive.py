@@ -170,10 +170,22 @@ def test_a_lost_worker_s_task_goes_on_from_the_newest_state(whole, tmp_path):
 
 
 def test_a_task_whose_worker_always_dies_fails(tmp_path):
-    summary = sweep(SweepFolder(tmp_path), plan_of(4), DyingRunner(1000))
+    runner = DyingRunner(1000)
+    summary = sweep(SweepFolder(tmp_path), plan_of(4), runner)
     (error,) = set(summary.failed.values())
     assert isinstance(error, SweepError)
     assert "3 attempts" in str(error)
+    # Each of two states and the first seed's checkpoint is something new; after that nothing is.
+    assert runner.performed.count("train scalecnn-c4 seeds 0, 1, 2") == 3 + drive.ATTEMPTS - 1
+
+
+def test_deaths_after_something_new_do_not_add_up(whole, tmp_path):
+    folder, runner, notes = SweepFolder(tmp_path / "lost"), DyingRunner(drive.ATTEMPTS), []
+    summary = sweep(folder, plan_of(4, 6), runner, on_note=lambda task, line: notes.append(line))
+    assert summary.failed == {}
+    assert runner.performed.count("train scalecnn-c4 seeds 0, 1, 2") == drive.ATTEMPTS + 1
+    assert [line for line in notes if "worker died" in line] == ["its worker died; started again (2 of 3)"] * 3
+    assert contents(folder) == contents(whole)
 
 
 def test_a_seed_that_comes_along_is_kept(whole, tmp_path):

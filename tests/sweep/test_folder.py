@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tests.support.fake_sweep import BASIS, plan_of
-from tinyedge.errors import SweepError
+from tinyedge.errors import SweepError, UsageError
 from tinyedge.sweep.folder import SweepFolder
 from tinyedge.sweep.plan import Unit
 
@@ -71,7 +71,7 @@ def test_two_sweeps_in_one_folder_are_refused(tmp_path):
     try:
         assert ready.wait(60)
         with (
-            pytest.raises(SweepError, match="another sweep is at work") as caught,
+            pytest.raises(SweepError, match="another sweep or training run is at work") as caught,
             SweepFolder(tmp_path).lock(),
         ):
             pass
@@ -80,6 +80,13 @@ def test_two_sweeps_in_one_folder_are_refused(tmp_path):
     finally:
         release.set()
         other.join()
+
+
+def test_a_folder_that_cannot_be_one_is_said(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="cannot be written") as caught, SweepFolder(tmp_path / "file").lock():
+        pass
+    assert str(tmp_path / "file") in str(caught.value)
 
 
 def test_a_dead_sweep_s_lock_and_half_written_files_are_gone(tmp_path):

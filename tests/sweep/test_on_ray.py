@@ -142,6 +142,12 @@ def test_free_counts_the_cpus_that_no_task_has_asked_for(runner, cpus, tmp_path)
     assert list(runner.wait()) == []
 
 
+def test_gpus_are_those_of_every_node(runner, local_ray, monkeypatch):
+    assert runner.gpus() == local_ray.cluster_resources().get("GPU", 0.0)
+    monkeypatch.setattr(runner, "_nodes", lambda: [{"CPU": 8.0}, {"CPU": 4.0, "GPU": 2.0}, {"GPU": 1.0}])
+    assert runner.gpus() == 3.0
+
+
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [

@@ -28,7 +28,7 @@ def sweep(root, sets, runner):
     folder, notes = SweepFolder(root), []
     training = Training("cpu", 1, lambda model: 1, lambda model: Resources(), state_every_s=0.0)
     with folder.lock():
-        basis, plan = settle(folder, sets["train"], sets["test"], Asked(SELECTION, epochs=4, precision="fp32"))
+        basis, plan = settle(folder, sets["train"], sets["test"], Asked(SELECTION, epochs=4, precision="fp32"), "cpu")
         note = lambda task, line: notes.append((task, line))  # noqa: E731
         summary = Sweep(folder, basis, plan, runner, training, on_note=note).run()
     assert (summary.failed, summary.left) == ({}, 0)

@@ -29,7 +29,7 @@ from tinyedge.evaluate import Model, check_fit, evaluate_stream
 from tinyedge.files import check_writable
 from tinyedge.metrics import METRICS
 from tinyedge.metrics import evaluate as figures
-from tinyedge.outcomes import outcome, write_outcomes
+from tinyedge.outcomes import outcome, outcome_facts, write_outcomes
 from tinyedge.registry import TARGETS, lookup
 from tinyedge.validate import artifact_facts, predict
 
@@ -82,7 +82,7 @@ def evaluate(
         whole = load_dataset(name, split, data_dir=data_dir)
         check_fit(artifact, whole)
         predictions = predict(target, artifact, whole)
-        write_outcomes(save, predictions, whole, {"artifact": artifact.sha256, "model": artifact.model})
+        write_outcomes(save, predictions, whole, outcome_facts(artifact))
         metrics, facts = figures(outcome(predictions, whole)), predictions.provenance
         _note(whole, seen)
     content = {

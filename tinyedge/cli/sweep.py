@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -25,7 +26,7 @@ from tinyedge.sweep.folder import SweepFolder
 from tinyedge.sweep.local import LocalRunner
 from tinyedge.sweep.merge import merge
 from tinyedge.sweep.plan import DEFAULT_TARGETS, Basis, Plan, Selection
-from tinyedge.sweep.settle import Asked, make_training, settle
+from tinyedge.sweep.settle import Asked, make_training, settle, training_device
 from tinyedge.sweep.status import left, model_rows
 
 if TYPE_CHECKING:
@@ -77,7 +78,9 @@ def sweep(
     budget: Annotated[
         str | None, typer.Option(metavar="25m", help="Stop cleanly after this long; s, m or h.", show_default=False)
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu or cuda; with --ray auto goes by the cluster's GPUs.")
+    ] = "auto",
     precision: Annotated[str, typer.Option(help="auto, bf16 (autocast) or fp32.")] = "auto",
     threads: Annotated[int, typer.Option(min=1, max=1024, help="CPU threads of a training task.")] = 1,
     fuse: Annotated[
@@ -136,12 +139,14 @@ def sweep(
         folder = SweepFolder(out or Path("runs") / sets["train"].name)
         stack.enter_context(folder.lock())
         _join(folder, join or [], stack, console)
-        asked = Asked(selection, recipe, epochs, None if precision == "auto" else precision, device)
-        basis, plan = settle(folder, sets["train"], sets["test"], asked)
-        plan = plan if train else plan.only_trained(folder.root)
+        asked = Asked(selection, recipe, epochs, None if precision == "auto" else precision)
+        asked.plan(folder, sets["train"].num_classes)  # a wrong name is said before a cluster is started or joined
         runner = _runner(ray, sets)
         stack.callback(runner.close)
-        summary = _run(folder, basis, plan, runner, make_training(device, threads, fuse), seconds, console)
+        trains_on = training_device(device, runner.gpus())
+        basis, plan = settle(folder, sets["train"], sets["test"], asked, trains_on)
+        plan = plan if train else plan.only_trained(folder.root)
+        summary = _run(folder, basis, plan, runner, make_training(trains_on, threads, fuse), seconds, console)
     _show(folder, format)
     return _ended(summary, console)
 
@@ -182,10 +187,10 @@ def _run(
     seconds: float | None,
     console: Console,
 ) -> Summary:
-    units = sum(1 for _ in plan.units())
+    units, undone = sum(1 for _ in plan.units()), left(folder, basis, plan)
     console.print(
         f"{folder.root}: {len(plan.models)} models, {units} units, recipe {basis.recipe.name} "
-        f"({basis.recipe.epochs} epochs), {basis.precision}; {left(folder, basis, plan)} not done yet"
+        f"({basis.recipe.epochs} epochs), {basis.precision}, {training.device}; {undone} not done yet"
     )
     live = console.status("") if console.is_terminal else None
     with live or nullcontext():
@@ -232,14 +237,22 @@ def _show(folder: SweepFolder, format: Format) -> int:
 
 def _ended(summary: Summary, console: Console) -> int:
     """The exit code: of the first failure, else 3 where units are left because time ran out."""
-    for unit, error in summary.failed.items():
-        console.print(f"{unit} failed:\n{error}", style="red", markup=False)
+    for error, units in _by_error(summary.failed):
+        console.print(f"{', '.join(units)} failed:\n{error}", style="red", markup=False)
     for error in summary.failed.values():
         return error.exit_code if isinstance(error, TinyedgeError) else INTERNAL
     if summary.left:
         console.print(f"the budget is spent; {summary.left} units are left: run the same command again")
         return INCONCLUSIVE
     return PASS
+
+
+def _by_error(failed: Mapping[str, Exception]) -> Sequence[tuple[Exception, list[str]]]:
+    """Each error once, with the units that it failed: a task of several seeds has one for all of them."""
+    found: dict[int, tuple[Exception, list[str]]] = {}
+    for unit, error in failed.items():
+        found.setdefault(id(error), (error, []))[1].append(unit)
+    return list(found.values())
 
 
 def _need_torch() -> None:

@@ -56,6 +56,7 @@ def train(
             "training needs PyTorch", found="no torch here", fix="pip install 'tinyedge[train]'"
         ) from error
     from tinyedge.data import load_dataset
+    from tinyedge.sweep.folder import SweepFolder
     from tinyedge.train.checkpoint import RunKey
     from tinyedge.train.loop import Files, pick_device, pick_precision
     from tinyedge.train.loop import train as run
@@ -76,7 +77,7 @@ def train(
         f"{member.name}: {member.plan.params:,} parameters, {train_set.name} ({len(train_set):,} training images), "
         f"recipe {chosen.name} ({chosen.epochs} epochs), seed {seed}, {where.type} {key.precision}"
     )
-    with _bar(console) as bar:
+    with SweepFolder(folder).lock(), _bar(console) as bar:
         task = bar.add_task("training", total=None, epoch="-", loss="-", accuracy="-")
         done = run(
             key,

@@ -17,7 +17,7 @@ from tinyedge.sweep.states import state_seeds
 from tinyedge.sweep.work import STATE_EVERY_S, ExportTask, PredictTask, TrainTask, finished_facts
 
 ATTEMPTS = 3
-"""How often a task is started whose worker dies."""
+"""How often a task is started whose worker dies before it has put out anything new."""
 OnNote = Callable[[str, str], None]
 """Called with a task's name and a line for a person."""
 
@@ -27,7 +27,7 @@ class Training:
     """How training tasks are cut.
 
     Args:
-        device: ``auto``, ``cpu`` or ``cuda``.
+        device: ``cpu`` or ``cuda``.
         threads: of PyTorch a task, or ``None`` for its own choice.
         fuse: how many seeds of a member to train in one step, by member.
         resources: of a training task, by member.
@@ -149,7 +149,7 @@ class Sweep:
             if record is not None and not self._folder.lacks(record):
                 return unit
             if record is not None and needed.kind == "train":
-                self._fail(wanted, _kept_elsewhere(needed, self._folder.root))
+                self._fail(wanted.name, _kept_elsewhere(needed, self._folder.root))
                 return None
             unit, needed = needed, needed.needs
         return unit
@@ -193,7 +193,10 @@ class Sweep:
             del self._running[name]
         elif event.error is not None or event.lost:
             error = event.error or SweepError(
-                "the task's worker died each time", where=name, found=f"{ATTEMPTS} attempts", fix="look at its machine"
+                "the task's worker died each time",
+                where=name,
+                found=f"{ATTEMPTS} attempts without anything new",
+                fix="look at its machine",
             )
             for unit in self._running.pop(name):
                 if self._undone_by_name(unit):
@@ -202,22 +205,29 @@ class Sweep:
         else:
             del self._running[name]
 
-    def _fail(self, unit: Unit, error: Exception) -> None:
-        if unit.name not in self._summary.failed:
-            self._summary.failed[unit.name] = error
-            self._say_failed(unit.name, error)
+    def _fail(self, unit: str, error: Exception) -> None:
+        if unit not in self._summary.failed:
+            self._summary.failed[unit] = error
+            self._say_failed(unit, error)
 
     def _say_failed(self, name: str, error: Exception) -> None:
-        self._note(name, f"failed: {error.what if isinstance(error, TinyedgeError) else error!r}")
+        why = error.what if isinstance(error, TinyedgeError) else repr(error)
+        self._note(name, f"failed: {why}")
 
     def _undone_by_name(self, name: str) -> bool:
         return name not in self._known or self._undone(self._known[name])
 
     def _keep(self, task: Task, delivery: Delivery) -> None:
+        if delivery.error is not None:
+            if self._undone_by_name(delivery.unit):
+                self._fail(delivery.unit, delivery.error)
+            return
         if delivery.record is None:
-            self._folder.keep(delivery.files)
-            if isinstance(task, TrainTask) and delivery.files:
-                self._drop_states(task.models[0].member.name, keep=set(delivery.files))
+            if delivery.files:
+                self._folder.keep(delivery.files)
+                self._starts[task.name] = 1
+                if isinstance(task, TrainTask):
+                    self._drop_states(task.models[0].member.name, keep=set(delivery.files))
             if delivery.note:
                 self._note(task.name, delivery.note)
             return
@@ -230,6 +240,7 @@ class Sweep:
         files = self._folder.keep(delivery.files)
         self._folder.finish(unit, unit.key(self._basis, hashes), files, delivery.record)
         self._summary.finished.append(unit.name)
+        self._starts[task.name] = 1
         self._note(unit.name, "done")
         if isinstance(task, TrainTask):
             self._drop_states(unit.model.member.name, keep=set())

@@ -23,14 +23,14 @@ from pathlib import Path
 from typing import Any
 
 from tinyedge.errors import SweepError
-from tinyedge.files import sha256_file, write_atomic
+from tinyedge.files import check_writable, sha256_file, write_atomic
 from tinyedge.sweep.plan import Basis, Plan, Unit, basis_from_json, plan_from_json, plan_to_json
 
 MANIFEST = "sweep.json"
 FORMAT = "tinyedge-sweep/1"
 RECORD_FORMAT = "tinyedge-record/1"
 _STALE_S = 60.0
-"""Age of a half-written file that nobody is writing any more; `tinyedge train` may be at work in the same folder."""
+"""Age of a half-written file that nobody is writing any more: commands that take no lock may write there too."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Record:
 
 
 class SweepFolder:
-    """The folder of one sweep. ``lock`` it before writing."""
+    """The folder of one sweep, or of single training runs. ``lock`` it before writing."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -59,22 +59,23 @@ class SweepFolder:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep every other sweep out while the block runs; a killed sweep's lock goes with it.
+        """Keep every other sweep and training run out while the block runs; a killed process's lock goes with it.
 
         Raises:
-            SweepError: where another sweep holds it.
+            SweepError: where another one holds it.
+            UsageError: where nothing can be written there.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
+        check_writable(self.root / ".lock")
         with (self.root / ".lock").open("a+") as stream:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 stream.seek(0)
                 raise SweepError(
-                    "another sweep is at work in this folder",
+                    "another sweep or training run is at work in this folder",
                     where=self.root,
                     found=stream.read().strip() or "a lock",
-                    expected="one sweep a folder at a time",
+                    expected="one at a time in a folder",
                     fix="wait for it, or give this one its own --out and join the two later with --merge",
                 ) from error
             stream.truncate(0)

@@ -24,6 +24,9 @@ class LocalRunner:
         """1, or 0 while a task is under way."""
         return 0 if self._task else 1
 
+    def gpus(self) -> None:
+        """Those of this process."""
+
     def submit(self, task: Task, inputs: Mapping[str, bytes], *, seconds: float | None) -> None:
         """Make ``task`` the one that ``wait`` goes on with."""
         self._task = task

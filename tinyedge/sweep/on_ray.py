@@ -76,6 +76,10 @@ class RayRunner:
         used = sum(max(task.resources.cpus, SMALLEST_SHARE) for task in self._running.values())
         return max(math.ceil(cpus - used), 0 if self._running else 1)
 
+    def gpus(self) -> float:
+        """GPUs of the cluster's nodes; this machine's count where it is one of them."""
+        return sum(node.get("GPU", 0.0) for node in self._nodes())
+
     def submit(self, task: Task, inputs: Mapping[str, bytes], *, seconds: float | None) -> None:
         """Queue a task; Ray starts it where its resources are free. ``seconds`` count from now.
 

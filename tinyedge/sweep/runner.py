@@ -26,19 +26,21 @@ class Resources:
 
 @dataclass(frozen=True)
 class Delivery:
-    """Something worth keeping that a task put out: a state to resume from, or a finished unit.
+    """What a task put out: a state to resume from, a finished unit, or a unit that failed while the task goes on.
 
     Args:
-        unit: the key of the unit that it belongs to.
+        unit: the name of the unit that it belongs to.
         files: contents by path relative to the sweep's folder.
         record: the unit's line in the manifest; ``None`` while the unit is not finished.
         note: one line for a person to read.
+        error: why the unit failed; nothing else then.
     """
 
     unit: str
     files: dict[str, bytes]
     record: dict[str, Any] | None = None
     note: str | None = None
+    error: Exception | None = None
 
 
 class Task(Protocol):
@@ -90,6 +92,9 @@ class Runner(Protocol):
 
     def free(self) -> int:
         """How many more tasks may be submitted now."""
+
+    def gpus(self) -> float | None:
+        """GPUs of the cluster that performs the tasks; ``None`` where this process does, with what it has."""
 
     def submit(self, task: Task, inputs: Mapping[str, bytes], *, seconds: float | None) -> None:
         """Start a task, or queue it."""

@@ -22,29 +22,63 @@ class Asked:
         recipe: its name.
         epochs: other than the recipe's.
         precision: ``bf16`` or ``fp32``.
-        device: ``auto``, ``cpu`` or ``cuda``.
     """
 
     selection: Selection
     recipe: str | None = None
     epochs: int | None = None
     precision: str | None = None
-    device: str = "auto"
+
+    def plan(self, folder: SweepFolder, num_classes: int) -> Plan:
+        """What is to be done; nothing is written.
+
+        Raises:
+            SweepError: where the manifest cannot be read.
+            UsageError: for an unknown family, width or target.
+        """
+        known = folder.read_manifest()
+        return self.selection.plan(known[1] if known else None, num_classes)
 
 
-def settle(folder: SweepFolder, train: Dataset, test: Dataset, asked: Asked) -> tuple[Basis, Plan]:
+def training_device(name: str, cluster_gpus: float | None) -> str:
+    """What trains: ``cpu`` or ``cuda``.
+
+    Args:
+        name: ``auto``, ``cpu`` or ``cuda``.
+        cluster_gpus: of the cluster that the tasks run on, whatever this machine has; ``None`` where they run here.
+
+    Raises:
+        UsageError: for another name.
+        TrainingError: where CUDA is asked for here and is not here.
+    """
+    from tinyedge.train.loop import pick_device
+
+    if cluster_gpus is None or name not in ("auto", "cuda"):
+        return pick_device(name).type
+    return "cuda" if name == "cuda" or cluster_gpus > 0 else "cpu"
+
+
+def settle(folder: SweepFolder, train: Dataset, test: Dataset, asked: Asked, device: str) -> tuple[Basis, Plan]:
     """The basis and the plan of this run; the manifest, made or extended, is written.
+
+    Args:
+        folder: the sweep's, locked.
+        train: the training set.
+        test: the evaluation set.
+        asked: the caller's options.
+        device: as ``training_device`` says; decides the precision where nobody has.
 
     Raises:
         SweepError: where the folder's sweep is of another data, recipe, precision or version.
-        UsageError: for an unknown family, width, target, recipe or device.
+        UsageError: for an unknown family, width, target or recipe.
     """
-    from tinyedge.train.loop import pick_device, pick_precision
+    import torch
+
+    from tinyedge.train.loop import pick_precision
 
     known = folder.read_manifest()
     recipe = chosen_recipe(asked.recipe, asked.epochs, train.name)
     precision = asked.precision
-    device = pick_device(asked.device)
     if known is not None:
         if (asked.recipe, asked.epochs) == (None, None):
             recipe = known[0].recipe
@@ -55,26 +89,29 @@ def settle(folder: SweepFolder, train: Dataset, test: Dataset, asked: Asked) -> 
         test_digest=test.digest,
         num_classes=train.num_classes,
         recipe=recipe,
-        precision=pick_precision(precision or "auto", device),
+        precision=pick_precision(precision or "auto", torch.device(device)),
     )
     if known is not None:
         check_basis(known[0], basis, folder.root)
-    plan = asked.selection.plan(known[1] if known else None, train.num_classes)
+    plan = asked.plan(folder, train.num_classes)
     folder.write_manifest(basis, known[1].joined(plan) if known else plan)
     return basis, plan
 
 
 def make_training(device: str, threads: int | None, fuse: int | None) -> Training:
-    """How training is cut into tasks: ``fuse`` seeds a step, or as many as pay on the device at that width."""
-    from tinyedge.train.autotune import fused_seeds
-    from tinyedge.train.loop import pick_device
+    """How training is cut into tasks.
 
-    kind = pick_device(device).type
+    Args:
+        device: as ``training_device`` says.
+        threads: of a task on the CPU.
+        fuse: seeds a step; ``None`` for as many as pay on the device at that width.
+    """
+    from tinyedge.train.autotune import fused_seeds
 
     def seeds_a_step(model: Model) -> int:
-        return fuse or fused_seeds(model.member, kind)
+        return fuse or fused_seeds(model.member, device)
 
-    return Training(device, threads, seeds_a_step, lambda model: _resources(model, kind, threads or 1))
+    return Training(device, threads, seeds_a_step, lambda model: _resources(model, device, threads or 1))
 
 
 def _resources(model: Model, device: str, threads: int) -> Resources:

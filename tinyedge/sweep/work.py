@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -11,10 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tinyedge.artifact import load_artifact, sidecar_path
 from tinyedge.data.dataset import Dataset
-from tinyedge.errors import TrainingError, TrainingOutOfMemory
+from tinyedge.errors import TrainingDiverged, TrainingError, TrainingOutOfMemory
 from tinyedge.evaluate import Model as Runs
 from tinyedge.evaluate import open_session, run_session
-from tinyedge.outcomes import outcome, outcomes_bytes
+from tinyedge.outcomes import outcome, outcome_facts, outcomes_bytes
 from tinyedge.registry import EXPORTERS, lookup
 from tinyedge.sweep.plan import Basis, Model, Unit
 from tinyedge.sweep.runner import Delivery, Resources
@@ -59,6 +60,9 @@ class TrainTask:
     ) -> Iterator[Delivery]:
         """Deliver states every ``state_every_s``, and the checkpoints at the end or the states at the limit.
 
+        Where a loss is no longer a number, the other seeds go on together from the last state, and each that showed it
+        alone; one that shows it alone has failed. So the others differ in rounding from a group that never had it.
+
         Args:
             inputs: the state to go on from, if there is one.
             data: ``train`` and ``test``.
@@ -96,6 +100,7 @@ class TrainTask:
         from tinyedge.train.loop import pick_device
         from tinyedge.train.together import train_together
 
+        parts: list[Sequence[int]]  # positions of the seeds that go on together
         notes: list[str] = []
         saved = time.monotonic()
         try:
@@ -118,24 +123,33 @@ class TrainTask:
         except TrainingOutOfMemory as error:
             if len(keys) == 1:
                 raise
-            found = error.what
-        # Out of the except block: until here the traceback holds the memory that ran out.
-        half = len(keys) // 2
-        parts = slice(None, half), slice(half, None)
-        note = f"{found}: goes on with {half} and {len(keys) - half} seeds a step"
-        files = {} if states is None else dict(_state_file(keys[part], states[part]) for part in parts)
+            why, half = error.what, len(keys) // 2
+            parts = [range(half), range(half, len(keys))]
+        except TrainingDiverged as error:
+            if len(keys) == 1:
+                # The sweep keeps the error to its end, and with the traceback it would keep the tensors.
+                yield Delivery(_unit(keys[0]).name, {}, error=error.with_traceback(None))
+                return
+            why = f"{error.what} ({error.where})"
+            parts = _apart(keys, error.seeds)
+        # Out of the except block: until here the traceback holds the accelerator's memory.
+        note = f"{why}: goes on with {' and '.join(str(len(part)) for part in parts)} seeds a step"
+        pieces = [([keys[i] for i in part], None if states is None else [states[i] for i in part]) for part in parts]
+        files = dict(_state_file(some, there) for some, there in pieces if there is not None)
         yield Delivery(self.name, files, note=note)
-        for part in parts:
-            yield from self._train(keys[part], None if states is None else states[part], data, deadline)
+        for some, there in pieces:
+            yield from self._train(some, there, data, deadline)
 
 
 @dataclass(frozen=True)
-class ExportTask:
-    """Export one trained model to one format."""
+class UnitTask(ABC):
+    """What follows training: one unit, from its first file to its last.
+
+    Args:
+        unit: which.
+    """
 
     unit: Unit
-    resources: ClassVar = Resources(memory_bytes=3 << 30)
-    data: ClassVar = ("train",)
 
     @property
     def name(self) -> str:
@@ -145,82 +159,70 @@ class ExportTask:
     def perform(
         self, inputs: Mapping[str, bytes], data: Mapping[str, Dataset], *, seconds: float | None
     ) -> Iterator[Delivery]:
-        """Deliver the model file and its side-car.
+        """Deliver the finished unit.
 
         Args:
-            inputs: the checkpoint.
-            data: ``train``, for the representative images.
+            inputs: the checkpoint, or the model file with its side-car.
+            data: the split that the task reads.
             seconds: not looked at: once started it goes on to its end, minutes for a wide model on TFLite Micro.
         """
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
+            files, facts = self._make(_lay_out(inputs, Path(folder))[0], data)
+        yield Delivery(self.name, files, record=facts | {"seconds": round(time.monotonic() - started, 1)})
+
+    @abstractmethod
+    def _make(self, model: Path, data: Mapping[str, Dataset]) -> tuple[dict[str, bytes], dict[str, Any]]:
+        """The unit's files, by path in the sweep's folder, and its facts; ``model`` is in a folder of the task's."""
+
+
+@dataclass(frozen=True)
+class ExportTask(UnitTask):
+    """Export one trained model to one format: the model file and its side-car."""
+
+    resources: ClassVar = Resources(memory_bytes=3 << 30)
+    data: ClassVar = ("train",)
+
+    def _make(self, model: Path, data: Mapping[str, Dataset]) -> tuple[dict[str, bytes], dict[str, Any]]:
         from tinyedge.exporters.base import Options
         from tinyedge.exporters.representative import DEFAULT_COUNT, draw_representative
         from tinyedge.exporters.source import from_checkpoint
 
-        started = time.monotonic()
         exporter = lookup(EXPORTERS, "exporter", self.unit.what)()
         train = data["train"]
         count = min(DEFAULT_COUNT, len(train))
-        with tempfile.TemporaryDirectory() as folder:
-            (checkpoint,) = _lay_out(inputs, Path(folder))
-            destination = Path(folder) / f"{self.unit.model.name}-{self.unit.what}{exporter.suffix}"
-            artifact = exporter.export(
-                from_checkpoint(checkpoint),
-                destination,
-                representative=draw_representative(train, count=count) if exporter.quantized else None,
-                options=Options(batch="dynamic" if "dynamic" in exporter.batches else "1"),
-            )
-            files = {f"models/{path.name}": path.read_bytes() for path in (destination, sidecar_path(destination))}
-        facts = {"bytes": artifact.size_bytes, "params": artifact.params, **artifact.origin["verified"]}
-        yield Delivery(self.unit.name, files, record=facts | _seconds(started))
+        destination = model.parent / f"{self.unit.model.name}-{self.unit.what}{exporter.suffix}"
+        artifact = exporter.export(
+            from_checkpoint(model),
+            destination,
+            representative=draw_representative(train, count=count) if exporter.quantized else None,
+            options=Options(batch="dynamic" if "dynamic" in exporter.batches else "1"),
+        )
+        files = {f"models/{path.name}": path.read_bytes() for path in (destination, sidecar_path(destination))}
+        return files, {"bytes": artifact.size_bytes, "params": artifact.params, **artifact.origin["verified"]}
 
 
 @dataclass(frozen=True)
-class PredictTask:
-    """Run one model over the evaluation set on one target, and keep what every image got.
+class PredictTask(UnitTask):
+    """Run one model over the evaluation set on one target: what every image got, compactly.
 
     Args:
         unit: which.
         processes: that share the images, as ``open_session`` takes it.
     """
 
-    unit: Unit
     processes: int | None = None
     resources: ClassVar = Resources(memory_bytes=2 << 30)
     data: ClassVar = ("test",)
 
-    @property
-    def name(self) -> str:
-        """The unit's name."""
-        return self.unit.name
-
-    def perform(
-        self, inputs: Mapping[str, bytes], data: Mapping[str, Dataset], *, seconds: float | None
-    ) -> Iterator[Delivery]:
-        """Deliver the compact outcomes.
-
-        Args:
-            inputs: the model file with its side-car, or the checkpoint.
-            data: ``test``.
-            seconds: not looked at: once started it goes on to its end, minutes for a wide model on TFLite Micro.
-        """
-        started = time.monotonic()
-        model, target, test = self.unit.model, self.unit.what, data["test"]
-        with tempfile.TemporaryDirectory() as folder:
-            artifact = load_artifact(_lay_out(inputs, Path(folder))[0])
-            runs = Runs(target, artifact)
-            with open_session(runs, processes=self.processes) as session:
-                predictions = run_session(session, runs, test)
-        facts = {
-            "model": model.name,
-            "params": artifact.params,
-            "seed": model.seed,
-            "artifact_sha256": artifact.sha256,
-            "artifact_bytes": artifact.size_bytes,
-        }
-        content = outcomes_bytes(predictions, test, facts)
+    def _make(self, model: Path, data: Mapping[str, Dataset]) -> tuple[dict[str, bytes], dict[str, Any]]:
+        test, runs = data["test"], Runs(self.unit.what, load_artifact(model))
+        with open_session(runs, processes=self.processes) as session:
+            predictions = run_session(session, runs, test)
+        content = outcomes_bytes(predictions, test, outcome_facts(runs.artifact))
         measured = {"accuracy": float(outcome(predictions, test).correct.mean()), "images": len(test)}
-        path = f"outcomes/{model.name}.{target}.npz"
-        yield Delivery(self.unit.name, {path: content}, record=measured | predictions.provenance | _seconds(started))
+        path = f"outcomes/{self.unit.model.name}.{self.unit.what}.npz"
+        return {path: content}, measured | predictions.provenance
 
 
 def _run_key(model: Model, basis: Basis) -> RunKey:
@@ -232,9 +234,9 @@ def _run_key(model: Model, basis: Basis) -> RunKey:
 def _finished(checkpoint: Checkpoint) -> Delivery:
     from tinyedge.train.checkpoint import checkpoint_bytes
 
-    model = Model(checkpoint.key.member, checkpoint.key.seed)
+    unit = _unit(checkpoint.key)
     content = checkpoint_bytes(checkpoint)
-    return Delivery(Unit(model, "train").name, {model.checkpoint: content}, record=_train_facts(checkpoint))
+    return Delivery(unit.name, {unit.model.checkpoint: content}, record=_train_facts(checkpoint))
 
 
 def finished_facts(model: Model, basis: Basis, path: Path) -> dict[str, Any]:
@@ -262,6 +264,17 @@ def _train_facts(checkpoint: Checkpoint) -> dict[str, Any]:
     return {"epochs": checkpoint.epoch, "seconds": seconds, **checkpoint.facts}
 
 
+def _unit(key: RunKey) -> Unit:
+    return Unit(Model(key.member, key.seed), "train")
+
+
+def _apart(keys: Sequence[RunKey], diverged: Sequence[int]) -> list[Sequence[int]]:
+    """Positions that go on together: all others, and each of the ``diverged`` seeds by itself, last."""
+    sound = [i for i, key in enumerate(keys) if key.seed not in diverged]
+    alone = [[i] for i, key in enumerate(keys) if key.seed in diverged]
+    return [part for part in (sound, *alone) if part]
+
+
 def _state_file(keys: Sequence[RunKey], states: Sequence[Checkpoint]) -> tuple[str, bytes]:
     return state_path([key.name for key in keys]), pack_states(states)
 
@@ -274,7 +287,3 @@ def _lay_out(inputs: Mapping[str, bytes], folder: Path) -> list[Path]:
         path.write_bytes(content)
         paths.append(path)
     return sorted(paths, key=lambda path: path.suffix == ".json")
-
-
-def _seconds(started: float) -> dict[str, float]:
-    return {"seconds": round(time.monotonic() - started, 1)}

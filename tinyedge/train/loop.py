@@ -88,7 +88,8 @@ def train(
         on_note: one line for a person, e.g. that the run goes on from an epoch.
 
     Raises:
-        TrainingError: where the loss is no longer finite, or the folder holds a run of another key.
+        TrainingDiverged: where the loss is no longer finite.
+        TrainingError: where the folder holds a run of another key.
     """
     files = Files(folder, key.name)
     if files.final.is_file():

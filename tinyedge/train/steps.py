@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from tinyedge.errors import TrainingError
+from tinyedge.errors import TrainingDiverged
 from tinyedge.train.batches import Batches, Order, epoch_seed
 from tinyedge.train.checkpoint import Checkpoint, RunKey
 from tinyedge.train.graph import StepGraph
@@ -61,7 +61,7 @@ class Group:
                 of the steps since the last look, over the seeds.
 
         Raises:
-            TrainingError: where a seed's loss was not finite.
+            TrainingDiverged: where a seed's loss was not finite.
         """
         order, rates = self._begin(epoch)
         steps = len(rates)
@@ -148,12 +148,13 @@ class Group:
         self._totals.zero_()
         bad = [i for i, loss in enumerate(losses) if not math.isfinite(loss)]
         if bad:
-            raise TrainingError(
+            raise TrainingDiverged(
                 "the loss is no longer finite",
+                seeds=[self.keys[i].seed for i in bad],
                 where=f"{', '.join(self.keys[i].name for i in bad)}, epoch {epoch + 1}, up to step {step}",
                 found=losses[bad[0]],
                 expected="a number",
-                fix="--precision fp32",
+                fix="leave this seed out, or try --precision fp32 with another --out",
             )
         return sum(losses) / sum(steps), sum(right) / sum(steps)
 

@@ -115,7 +115,9 @@ def train_together(
 
     Raises:
         UsageError: where keys or states do not belong together.
-        TrainingError: where a seed's loss is no longer finite, or the data are not the keys'.
+        TrainingDiverged: where a loss is no longer finite. It names the seeds that showed it; in a dense layout a seed
+            takes those that share its steps along.
+        TrainingError: where the data are not the keys'.
         TrainingOutOfMemory: where the seeds do not fit the accelerator together; fewer may. Retry outside of the
             ``except`` block: the traceback holds on to the tensors.
     """
