@@ -84,6 +84,7 @@ def test_the_floor_is_what_a_calibrated_model_shows() -> None:
     floor = calibration.ece_floor(guessed(confidence))
     assert floor == pytest.approx(0.0125, abs=0.0006)  # known beforehand: 1.25 pp at n = 10,000 with 15 bins
     assert np.mean(shown) == pytest.approx(floor, rel=0.05)
+    assert np.std(shown) == pytest.approx(calibration.ece_floor_deviation(guessed(confidence)), rel=0.25)
 
 
 def test_floor_by_hand() -> None:
@@ -119,6 +120,12 @@ def test_debiased_ece_of_certain_answers_is_the_plug_in() -> None:
     # Confidence 1 has no chance in it: one of four wrong is a gap of 0.25, all of it real.
     confidence, correct = np.ones(4), np.array([True, True, True, False])
     assert calibration.ece_debiased(bins_of(confidence, correct)) == pytest.approx(0.25)
+
+
+def test_the_folded_size_is_the_mean_of_a_simulation() -> None:
+    means, deviations = np.array([0.0, 0.5, 3.0, 1.0]), np.array([1.0, 1.0, 0.5, 0.0])
+    drawn = np.abs(np.random.default_rng(6).normal(means, deviations, (40_000, 4))).sum(axis=1)
+    assert calibration.folded_size(means, deviations) == pytest.approx(drawn.mean(), abs=4 * drawn.std() / 200)
 
 
 def test_adaptive_ece_agrees_with_equal_splits_where_confidences_differ() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy.stats import binomtest
+from statsmodels.stats.contingency_tables import mcnemar
 
 from tinyedge.stats.classes import class_drops, holm
 
@@ -107,3 +108,18 @@ def test_classes_without_images_or_discordance_do_no_harm() -> None:
     assert found.classes.tolist() == [0, 2]
     assert found.p_any == 1.0
     assert found.p_class.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(("lost", "gained"), [(7, 1), (12, 12), (40, 21), (3, 9), (1, 0), (130, 100)])
+def test_the_p_value_of_one_class_is_statsmodels_exact_mcnemar(lost: int, gained: int) -> None:
+    a = np.arange(600) < 200 + lost
+    b = a.copy()
+    b[:lost], b[600 - gained :] = False, True
+    found = class_drops(np.zeros(600, np.int64), reference=a, deployed=b, num_classes=1)
+    table = [[int((a & b).sum()), lost], [gained, int((~a & ~b).sum())]]
+    two_sided = mcnemar(table, exact=True).pvalue
+    if lost > gained:  # the gate asks for a drop only: half of the symmetric test's
+        assert found.p_class[0] == pytest.approx(two_sided / 2)
+        assert found.p_any == pytest.approx(two_sided / 2)
+    else:
+        assert found.p_class[0] >= 0.5

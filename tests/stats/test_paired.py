@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.stats import norm
+from statsmodels.stats.contingency_tables import mcnemar
 
 from tinyedge.errors import UsageError
 from tinyedge.stats.paired import tango_interval, tango_score
@@ -52,6 +53,8 @@ def test_the_score_uses_the_constrained_maximum_likelihood() -> None:
 
 def test_at_zero_drop_the_score_is_mcnemars() -> None:
     assert tango_score(14, 6, 100, 0.0) == pytest.approx(8 / np.sqrt(20))
+    chi_squared = mcnemar([[50, 14], [6, 30]], exact=False, correction=False).statistic
+    assert tango_score(14, 6, 100, 0.0) ** 2 == pytest.approx(chi_squared)
 
 
 @settings(deadline=None)  # the machine may be busy

@@ -5,7 +5,14 @@ import pytest
 from scipy.stats import binom
 
 from tinyedge.stats.paired import tango_interval
-from tinyedge.stats.power import images_for_drop, images_for_share, images_to_settle, mean_power, unlucky_count
+from tinyedge.stats.power import (
+    images_for_bound,
+    images_for_drop,
+    images_for_share,
+    images_to_settle,
+    mean_power,
+    unlucky_count,
+)
 from tinyedge.stats.proportion import share_interval
 
 
@@ -62,3 +69,17 @@ def test_the_power_of_a_mean_is_that_of_a_simulation(mean: float) -> None:
     settled = np.mean((centre + half <= limit) | (centre - half > limit))
     expected = mean_power(images, mean=mean, deviation=deviation, limit=limit)
     assert settled == pytest.approx(expected, abs=0.06)
+
+
+@pytest.mark.parametrize(("estimate", "bias"), [(0.0, 0.0), (0.01, 0.0), (0.05, 0.0), (0.0, 0.01)])
+def test_a_bound_is_settled_with_that_power(estimate: float, bias: float) -> None:
+    n = images_for_bound(1000, estimate=estimate, deviation=0.01, limit=0.02, bias=bias)
+    assert n is not None
+    assert n > 1000
+    scale = (1000 / n) ** 0.5
+    seen = np.random.default_rng(3).normal(estimate, 0.01 * scale, 4000)
+    high, low = seen + bias * scale + 1.645 * 0.01 * scale, seen - 1.645 * 0.01 * scale
+    settled = np.mean((high <= 0.02) | (low > 0.02))
+    # Where the next image would already settle it more surely, it does.
+    assert settled == pytest.approx(0.8, abs=0.02) or (n == 1001 and settled > 0.8)
+    assert images_for_bound(1000, estimate=0.02, deviation=0.01, limit=0.02) is None

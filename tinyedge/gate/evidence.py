@@ -9,13 +9,20 @@ from tinyedge.metrics.outcome import Outcome
 from tinyedge.stats.proportion import share_interval
 
 NAME, TITLE = EVIDENCE, "Evidence"
+_OVERLAP = 0.01
+"""Share of the images that may be known to the quantizer: it moves no figure by more than that."""
 
 
 def judge_evidence(case: Case) -> GateResult:
     """PASS where enough images were seen by a reference that knows something and is not the deployed model itself."""
     n = len(case.reference)
     status, detail, needed = _find(case)
-    return GateResult(NAME, TITLE, status, float(n), "images", None, float(case.min_images), detail, needed)
+    warning = None
+    if status is Status.PASS and case.overlap:
+        warning = f"{case.overlap:,} of {n:,} images are in the representative dataset too"
+    return GateResult(
+        NAME, TITLE, status, float(n), "images", None, float(case.min_images), detail, needed, warning, at_least=True
+    )
 
 
 def _find(case: Case) -> tuple[Status, str, int | None]:
@@ -42,6 +49,13 @@ def _find(case: Case) -> tuple[Status, str, int | None]:
         return (
             Status.INCONCLUSIVE,
             "Reference and deployed outputs are equal bit for bit on every image: a model was compared with itself.",
+            None,
+        )
+    if case.overlap > _OVERLAP * n:
+        return (
+            Status.INCONCLUSIVE,
+            f"{case.overlap:,} of {n:,} images are in the representative dataset that the deployed model was quantized "
+            "with: it was fitted to what it is judged on. Take them out of one of the two.",
             None,
         )
     seen = int((counts > 0).sum())

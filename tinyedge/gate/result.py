@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tinyedge import errors
 from tinyedge.metrics.outcome import Outcome
+from tinyedge.stats.resampling import accuracies, draw_classes, paired_cells
 
 
 class Status(StrEnum):
@@ -40,6 +46,26 @@ class Parity:
     argmax_flips: int
 
 
+@dataclass(frozen=True, eq=False)
+class Shipped:
+    """One release's deployed model: what a gate between releases needs, and a stored report keeps.
+
+    Args:
+        labels: int64 ``(N,)``.
+        predicted: int64 ``(N,)``, the class that it names.
+        size_bytes: of its file; ``None`` where that is not known.
+    """
+
+    labels: NDArray[np.int64] = field(repr=False)
+    predicted: NDArray[np.int64] = field(repr=False)
+    size_bytes: float | None
+
+    @property
+    def correct(self) -> NDArray[np.bool_]:
+        """``(N,)`` whether the class named is the label."""
+        return np.asarray(self.predicted == self.labels)
+
+
 @dataclass(frozen=True)
 class Case:
     """What every gate looks at.
@@ -50,6 +76,9 @@ class Case:
         parity: against TensorFlow Lite Micro, where the target is a microcontroller's; or why there is none.
         confidence: of each one-sided bound, e.g. 0.95.
         min_images: below which nothing is concluded.
+        facts: what is known of the deployed file: ``size_bytes`` and ``arena_bytes``, each where it is known.
+        baseline: the last release's deployed model on the same images in the same order; or why there is none.
+        overlap: how many of the images are, to the last pixel, also in the deployed model's representative dataset.
     """
 
     reference: Outcome
@@ -57,11 +86,28 @@ class Case:
     parity: Parity | str
     confidence: float
     min_images: int
+    facts: Mapping[str, float] = field(default_factory=dict)
+    baseline: Shipped | str = "no baseline was given"
+    overlap: int = 0
 
     @property
     def tail(self) -> float:
         """The probability with which a one-sided bound may miss."""
         return 1 - self.confidence
+
+    @cached_property
+    def cells(self) -> NDArray[np.int64]:
+        """``(M, 4)`` images of each class that has any, by who is right: both, lost, gained, none."""
+        r = self.reference
+        return paired_cells(r.labels, reference=r.correct, deployed=self.deployed.correct, num_classes=r.num_classes)
+
+    @cached_property
+    def resampled(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """``(R, M)`` class accuracies of the reference and the deployed model on paired resamples within each class.
+
+        Here because several gates need them, and they are the dearest thing that a verdict takes.
+        """
+        return accuracies(draw_classes(self.cells))
 
 
 @dataclass(frozen=True)
@@ -73,7 +119,7 @@ class GateResult:
         title: what a reader sees.
         status: PASS, FAIL or INCONCLUSIVE.
         figure: the point estimate.
-        unit: ``pp``, ``%`` or ``images``.
+        unit: ``pp``, ``%``, ``images``, ``bytes`` or ``score`` (a plain number).
         interval: one-sided bounds of the true figure, below and above, or ``None``.
         limit: the policy's.
         detail: one sentence for a person.
@@ -82,6 +128,7 @@ class GateResult:
         warning: something that does not fail the gate but should be looked at.
         classes: names of the classes that the gate speaks of, the worst first.
         note: what decided, where that is not the interval; to be shown in its place.
+        at_least: whether the limit is the smallest acceptable figure (a floor) and not the largest.
     """
 
     name: str
@@ -96,6 +143,7 @@ class GateResult:
     warning: str | None = None
     classes: tuple[str, ...] = ()
     note: str | None = None
+    at_least: bool = False
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def judge_churn(case: Case, rule: ChurnRule) -> GateResult:
     gained = int((~case.reference.correct & case.deployed.correct).sum())
     n = len(case.reference)
     sentence = f"{lost:,} images were right and are wrong now, {gained:,} the other way round, of {n:,}."
-    return _judge("churn", "Churn", lost + gained, n, rule.max_discordance_percent, sentence, case.tail)
+    return judge_share("churn", "Churn", lost + gained, n, rule.max_discordance_percent, sentence, case.tail)
 
 
 def judge_saturation(case: Case, rule: SaturationRule) -> GateResult | str:
@@ -61,7 +61,7 @@ def judge_saturation(case: Case, rule: SaturationRule) -> GateResult | str:
         return "the deployed output is float: it cannot saturate"
     count, n = int(case.deployed.saturated.sum()), len(case.deployed)
     sentence = f"The largest logit is cut off at the integer type's maximum on {count:,} of {n:,} images."
-    return _judge("saturation", "Saturation", count, n, rule.max_saturated_percent, sentence, case.tail)
+    return judge_share("saturation", "Saturation", count, n, rule.max_saturated_percent, sentence, case.tail)
 
 
 def judge_ties(case: Case, rule: TiesRule) -> GateResult:
@@ -71,7 +71,7 @@ def judge_ties(case: Case, rule: TiesRule) -> GateResult:
     count, n = int(tied.sum()), len(case.deployed)
     sentence = f"Two or more classes share the largest output on {count:,} of {n:,} images; the lowest index, which is "
     sentence += f"taken, is right on {chosen:,} of them."
-    return _judge("ties", "Ties", count, n, rule.max_tied_percent, sentence, case.tail)
+    return judge_share("ties", "Ties", count, n, rule.max_tied_percent, sentence, case.tail)
 
 
 def judge_parity(case: Case, rule: ParityRule) -> GateResult | str:
@@ -82,12 +82,13 @@ def judge_parity(case: Case, rule: ParityRule) -> GateResult | str:
         return "the parity sample is empty"
     count, n = case.parity.argmax_flips, case.parity.compared
     sentence = f"TensorFlow Lite Micro names another class on {count:,} of {n:,} sampled images."
-    return _judge("parity", "Kernel parity", count, n, rule.max_argmax_flips_percent, sentence, case.tail)
+    return judge_share("parity", "Kernel parity", count, n, rule.max_argmax_flips_percent, sentence, case.tail)
 
 
-def _judge(
+def judge_share(
     name: str, title: str, count: int, total: int, limit_percent: float, sentence: str, tail: float
 ) -> GateResult:
+    """A share of images by its exact bounds: PASS, FAIL, or INCONCLUSIVE where the limit lies between them."""
     low, high = share_interval(count, total, tail=tail)
     status = settle((low, high), limit_percent / 100)
     needed = None

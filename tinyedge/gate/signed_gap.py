@@ -28,7 +28,7 @@ class GapChangeRule(Rule):
     """Settings of the gate on what deployment did to the gap."""
 
     max_change_pp: float = setting(
-        1.0, says="largest change of mean confidence less accuracy by deployment, either sign", low=0, high=100
+        1.5, says="largest change of mean confidence less accuracy by deployment, either sign", low=0, high=100
     )
 
 

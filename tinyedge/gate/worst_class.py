@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinyedge.gate.classes import MIN_IMAGES, MIN_IMAGES_SAYS, thin_classes
 from tinyedge.gate.result import Case, GateResult, Status
 from tinyedge.gate.rule import Rule, setting
 from tinyedge.stats.classes import ClassDrops, class_drops
@@ -26,9 +27,7 @@ class WorstClassRule(Rule):
         low=1e-6,
         high=0.5,
     )
-    min_images_per_class: int = setting(
-        50, says="with fewer images in any class the gate cannot pass", low=2, high=1_000_000
-    )
+    min_images_per_class: int = setting(MIN_IMAGES, says=MIN_IMAGES_SAYS, low=2, high=1_000_000)
 
 
 def judge_worst_class(case: Case, rule: WorstClassRule) -> GateResult:
@@ -44,8 +43,7 @@ def judge_worst_class(case: Case, rule: WorstClassRule) -> GateResult:
     found = class_drops(
         reference.labels, reference=reference.correct, deployed=deployed.correct, num_classes=reference.num_classes
     )
-    names, counts = reference.class_names, reference.class_counts
-    thin = np.flatnonzero(counts < rule.min_images_per_class)
+    names, thin = reference.class_names, thin_classes(case, rule.min_images_per_class)
     p = found.p_class.copy()
     p[found.worst] = min(p[found.worst], found.p_any)
     # A drop of exactly the limit counts, whatever its quotient rounds to.
@@ -61,13 +59,8 @@ def judge_worst_class(case: Case, rule: WorstClassRule) -> GateResult:
         status = Status.FAIL
         classes = tuple(names[int(found.classes[i])] for i in given_up)
         what = _listing(what, classes)
-    elif len(thin):
-        status = Status.INCONCLUSIVE
-        needed = int(np.maximum(counts, rule.min_images_per_class).sum())
-        what = (
-            f"{len(thin)} of {len(counts)} classes have fewer than {rule.min_images_per_class} images "
-            f"({names[int(thin[0])]!r} has {int(counts[thin[0]])}); {what}"
-        )
+    elif thin is not None:
+        status, needed, what = Status.INCONCLUSIVE, thin[1], f"{thin[0]}; {what}"
     elif classes:
         warning = f"class {name!r} drops by {100 * drop:.0f} pp, which may be chance ({note})"
     interval = _simultaneous(found, shown, case.tail)

@@ -70,13 +70,16 @@ def gini(values: NDArray[np.float64]) -> float:
 
     Reference: docs/metrics.md; Gini 1912. The population form (divided by M^2), as the study's 0.26 and 0.09.
     """
-    total = values.sum()
-    if total == 0:
-        return 0.0
-    m = len(values)
-    rank = np.arange(1, m + 1)
+    return float(ginis(values[None])[0])
+
+
+def ginis(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``gini`` of each row: ``(R, M)`` to ``(R,)``."""
+    m = values.shape[1]
+    total = values.sum(axis=1)
+    weighted = ((2 * np.arange(1, m + 1) - m - 1) * np.sort(values, axis=1)).sum(axis=1)
     # Rounding may leave -1e-17 for equal values.
-    return max(0.0, float(((2 * rank - m - 1) * np.sort(values)).sum() / (m * total)))
+    return np.asarray(np.maximum(weighted / np.where(total > 0, m * total, 1.0), 0.0))
 
 
 def spread_kept(table: ClassAccuracies) -> float:
@@ -134,9 +137,15 @@ def bottom_shrunk(table: ClassAccuracies, count: int = BOTTOM) -> float:
     return _bottom(mean + spread_kept(table) * (table.accuracy - mean), count)
 
 
+def bottoms(values: NDArray[np.float64], count: int = BOTTOM) -> NDArray[np.float64]:
+    """Mean of the ``count`` smallest of each row: ``(R, M)`` to ``(R,)``, M above ``count``."""
+    # Sorted, not only parted: the sum must not depend on the order of the classes.
+    return np.asarray(np.sort(values, axis=1)[:, :count].mean(axis=1))
+
+
 def _bottom(values: NDArray[np.float64], count: int) -> float:
     if len(values) <= count:
         raise PredictionsError(
             f"there are no {count} worst classes", found=f"{len(values)} classes", expected=f"more than {count}"
         )
-    return float(np.sort(values)[:count].mean())
+    return float(bottoms(values[None], count)[0])

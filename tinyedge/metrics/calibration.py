@@ -140,6 +140,14 @@ def ece_floor(bins: Bins) -> float:
     return float(_deviations(bins).sum() * np.sqrt(2 / np.pi))
 
 
+def ece_floor_deviation(bins: Bins) -> float:
+    """Standard deviation of ``ece`` for a perfectly calibrated model with these very confidences.
+
+    ``sqrt((1 - 2/pi) sum_b s_b^2)``, of independent normal gaps' sizes; ``s_b`` as in ``ece_floor``.
+    """
+    return float(np.sqrt((1 - 2 / np.pi) * (_deviations(bins) ** 2).sum()))
+
+
 def ece_debiased(bins: Bins) -> float:
     """ECE without what chance adds to it, 0 to ``ece``; 0 where ``ece`` is no larger than its floor.
 
@@ -153,15 +161,31 @@ def ece_debiased(bins: Bins) -> float:
     gaps, deviations = np.abs(_gaps(bins)), _deviations(bins)
     observed = float(gaps.sum())
     low, high = 0.0, 1.0
-    if _expected_size(0 * gaps, deviations) >= observed:
+    if folded_size(0 * gaps, deviations) >= observed:
         return 0.0
     for _ in range(50):  # the expected size grows with t: halving finds it to 1e-15
         middle = (low + high) / 2
-        if _expected_size(middle * gaps, deviations) < observed:
+        if folded_size(middle * gaps, deviations) < observed:
             low = middle
         else:
             high = middle
     return low * observed
+
+
+def folded_size(means: NDArray[np.float64], deviations: NDArray[np.float64]) -> float:
+    """``sum_b E|N(mean_b, deviation_b)|``: the ECE that is seen on average where the bins' true gaps are ``means``.
+
+    Args:
+        means: ``(B,)``, not negative.
+        deviations: ``(B,)``, not negative.
+
+    >>> round(folded_size(np.array([0.0, 3.0]), np.array([1.0, 0.0])), 4)  # sqrt(2/pi) + 3
+    3.7979
+    """
+    s = np.where(deviations > 0, deviations, 1.0)
+    z = np.minimum(means / s, 40.0)  # beyond 40 deviations exp is 0 and erf is 1, and the square would overflow
+    size = s * np.sqrt(2 / np.pi) * np.exp(-(z**2) / 2) + means * erf(z / np.sqrt(2))
+    return float(np.where(deviations > 0, size, means).sum())
 
 
 def adaptive_ece(confidence: NDArray[np.float64], correct: NDArray[np.bool_], bins: int = BINS) -> float:
@@ -219,11 +243,3 @@ def _gaps(bins: Bins) -> NDArray[np.float64]:
 def _deviations(bins: Bins) -> NDArray[np.float64]:
     """``(B,)`` standard deviation of ``_gaps`` where confidence is the probability of being right."""
     return np.sqrt([total / ONE for total in bins.variance]) / bins.images
-
-
-def _expected_size(means: NDArray[np.float64], deviations: NDArray[np.float64]) -> float:
-    """``sum_b E|N(mean_b, deviation_b)|`` of a folded normal distribution, means not negative."""
-    s = np.where(deviations > 0, deviations, 1.0)
-    z = np.minimum(means / s, 40.0)  # beyond 40 deviations exp is 0 and erf is 1, and the square would overflow
-    size = s * np.sqrt(2 / np.pi) * np.exp(-(z**2) / 2) + means * erf(z / np.sqrt(2))
-    return float(np.where(deviations > 0, size, means).sum())

@@ -32,6 +32,7 @@ class Outcome:
         quantized: whether the outputs are stored as integers.
         class_names: K names.
         superclasses: int64 ``(K,)``, the superclass of each class, or ``None``.
+        superclass_names: names in the order of those indices; empty where there are none, or they have no names.
     """
 
     labels: NDArray[np.int64] = field(repr=False)
@@ -45,6 +46,7 @@ class Outcome:
     quantized: bool
     class_names: tuple[str, ...] = field(repr=False)
     superclasses: NDArray[np.int64] | None = field(default=None, repr=False)
+    superclass_names: tuple[str, ...] = field(default=(), repr=False)
 
     def __len__(self) -> int:
         """N, the examples."""
@@ -68,6 +70,7 @@ def outcome_of(
     probabilities: NDArray[np.float64],
     class_names: tuple[str, ...],
     superclasses: tuple[int, ...] | None = None,
+    superclass_names: tuple[str, ...] = (),
     output_kind: str = "logits",
 ) -> Outcome:
     """What metrics need, from a model's outputs.
@@ -78,6 +81,7 @@ def outcome_of(
         probabilities: ``(N, K)`` what the outputs mean, rows summing to 1.
         class_names: K names in label order.
         superclasses: the superclass index of each class.
+        superclass_names: names in the order of those indices.
         output_kind: ``logits`` or ``probabilities``.
 
     Raises:
@@ -104,6 +108,7 @@ def outcome_of(
         quantized=quantized,
         class_names=tuple(class_names),
         superclasses=None if superclasses is None else np.asarray(superclasses, np.int64),
+        superclass_names=tuple(superclass_names),
     )
 
 

@@ -73,9 +73,26 @@ def class_drops(
         lost.astype(np.int64),
         gained.astype(np.int64),
         drop,
-        _p_any(lost + gained, counts, float(drop.max())),
+        chance_of_drop(lost + gained, counts, float(drop.max())),
         holm(bdtrc(lost - 1, lost + gained, 0.5)),
     )
+
+
+def chance_of_drop(discordant: NDArray[np.int64], counts: NDArray[np.int64], drop: float) -> float:
+    """Probability, for an unchanged model, that some class drops at least so far.
+
+    ``P(max_k (2 X_k - m_k) / n_k >= drop)``, ``X_k`` independent binomial(m_k, 1/2).
+
+    Args:
+        discordant: ``(M,)`` m, images of each class on which exactly one of the two is right.
+        counts: ``(M,)`` n, images of each class.
+        drop: a share.
+    """
+    # The smallest X_k that reaches it; rounding must not turn "equal" into "just below".
+    reach = np.ceil((drop * counts + discordant) / 2 - 1e-9)
+    # The tail itself (1 - bdtr would lose a small one), which bdtrc knows up to k = m only: it is 0 there and beyond.
+    reached = bdtrc(np.minimum(reach - 1, discordant), discordant, 0.5)
+    return float(-np.expm1(np.log1p(-reached).sum())) if (reached < 1).all() else 1.0
 
 
 def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -91,12 +108,3 @@ def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
     adjusted = np.empty_like(stepped)
     adjusted[order] = np.minimum(stepped, 1.0)
     return adjusted
-
-
-def _p_any(discordant: NDArray[np.int64], counts: NDArray[np.int64], largest: float) -> float:
-    """P(max_k (2 X_k - m_k) / n_k >= largest), X_k ~ binomial(m_k, 1/2) independent."""
-    # The smallest X_k that reaches it; rounding must not turn "equal" into "just below".
-    reach = np.ceil((largest * counts + discordant) / 2 - 1e-9)
-    # The tail itself (1 - bdtr would lose a small one), which bdtrc knows up to k = m only: it is 0 there and beyond.
-    reached = bdtrc(np.minimum(reach - 1, discordant), discordant, 0.5)
-    return float(-np.expm1(np.log1p(-reached).sum())) if (reached < 1).all() else 1.0

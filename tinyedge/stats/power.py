@@ -79,6 +79,39 @@ def images_to_settle(settles: Callable[[int], bool], *, now: int, formula: int |
     return max(formula, many)
 
 
+def images_for_bound(
+    now: int,
+    *,
+    estimate: float,
+    deviation: float,
+    limit: float,
+    bias: float = 0.0,
+    power: float = POWER,
+    tail: float = 0.05,
+) -> int | None:
+    """Images with which the one-sided bounds of a figure settle it, where deviation and bias shrink with their root.
+
+    For figures of which only a resampling gives the deviation; more than there are, since these did not settle it.
+
+    Args:
+        now: images that just did not.
+        estimate: the true figure.
+        deviation: the standard error that it has with ``now`` images.
+        limit: on either side of which it is to be settled.
+        bias: by how much the upper bound is higher, with ``now`` images, than chance alone makes it.
+        power: probability of settling it.
+        tail: of each bound.
+
+    >>> images_for_bound(1000, estimate=0.0, deviation=0.01, limit=0.02)  # (1.645 + 0.842)^2 / 4 = 1.546
+    1546
+    """
+    distance = abs(limit - estimate)
+    if distance == 0:
+        return None
+    spread = (_z(tail) + _z(1 - power)) * deviation + (bias if estimate < limit else 0.0)
+    return _rounded(max(now + 1.0, now * (spread / distance) ** 2))
+
+
 def unlucky_count(share: float, images: int, *, more: bool) -> int:
     """The count that a sample exceeds (``more``) or falls short of (not) with probability at most ``1 - POWER``.
 
