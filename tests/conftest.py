@@ -12,7 +12,7 @@ from hypothesis import settings
 settings.register_profile("tinyedge", deadline=None, derandomize=True)
 settings.load_profile("tinyedge")
 
-ALLOWED_SKIPS = ("needs TINYEDGE_DATA", "needs a CUDA device")
+ALLOWED_SKIPS = ("needs TINYEDGE_DATA", "needs a CUDA device", "needs chromium")
 """Any other skip fails the run: a test that silently does not run proves nothing."""
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from tinyedge.gate import DEFAULT_POLICY, judge
 from tinyedge.metrics import compare, evaluate
 from tinyedge.metrics.outcome import outcome_of
-from tinyedge.report.schema import ClassChange, NewlyWrong, Parity, Report, Side
+from tinyedge.report.schema import ClassChange, Examples, NewlyWrong, Parity, Report, Side
 from tinyedge.report.terminal import render
 
 NAMES = tuple(f"a rather long class name {i}" for i in range(10))
@@ -43,6 +43,14 @@ def report():
         parity_note=None,
         policy={},
         verdict=judge(reference=reference, deployed=deployed, policy=DEFAULT_POLICY),
+        examples=Examples(
+            ids=tuple(f"{i:016x}" for i in range(2000)),
+            labels=tuple(labels.tolist()),
+            reference=tuple(before.tolist()),
+            deployed=tuple(after.tolist()),
+            confidence=(0.91,) * 2000,
+            class_names=NAMES,
+        ),
     )
 
 
@@ -69,7 +77,8 @@ def test_it_leads_with_the_verdict_and_says_for_whom(report):
 def test_it_fits_the_terminal(report, width):
     lines = printed(report, width).splitlines()
     assert max(map(len, lines)) <= width
-    assert len(lines) <= 40
+    unwell = sum(gate.status != "PASS" or gate.warning is not None for gate in report.verdict.gates)
+    assert len(lines) <= 34 + 2 * unwell, "a gate that does not simply pass says why in two lines"
 
 
 def test_every_gate_and_every_skipped_gate_is_there(report):
@@ -91,3 +100,12 @@ def test_a_failed_gate_says_why(report):
 def test_names_from_outside_are_not_markup(report):
     report.deployed.artifact["file"] = "[red]x[/red].tflite"
     assert "[red]x[/red].tflite" in printed(report)
+
+
+def test_names_from_outside_give_no_command_to_a_ci_system(report):
+    report.deployed.artifact["file"] = "x\n::error::y ##[error]z \x1b[31m"
+    text = printed(report, 40)
+    assert "::error" not in text
+    assert "##[" not in text
+    assert "\x1b" not in text
+    assert "x\\n" in text

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from rich import markup
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from tinyedge.gate import GateResult, Status, Verdict
+from tinyedge.gate import Status, Verdict
 from tinyedge.report.schema import ClassChange, NewlyWrong, Parity, Report
+from tinyedge.report.words import LONGEST_NAME, LONGEST_TEXT, bounds_of, inert, limit_of, quantity, reasons
 
-_COLOR = {Status.PASS: "green", Status.FAIL: "red", Status.INCONCLUSIVE: "yellow"}
+COLOR = {Status.PASS: "green", Status.FAIL: "red", Status.INCONCLUSIVE: "yellow"}
 _SHOWN_CLASSES = 3
 _SHOWN_EXAMPLES = 3
 
@@ -17,9 +18,9 @@ _SHOWN_EXAMPLES = 3
 def render(report: Report, console: Console) -> None:
     """Print ``report`` to ``console``."""
     _headline(report, console)
-    _why(report.verdict, console)
+    print_reasons(report.verdict, console)
     _for_whom(report, console)
-    _gates(report.verdict, console)
+    print_gates(report.verdict, console)
     _metrics(report, console)
     _kernels(report, console)
 
@@ -29,9 +30,9 @@ def _headline(report: Report, console: Console) -> None:
     status = report.verdict.status
     synthetic = "synthetic; " if data["synthetic"] else ""
     console.print(
-        f"[bold {_COLOR[status]}]{status}[/]  [bold]{escape(deployed.artifact['file'])}[/] on {report.run['target']}"
+        f"[bold {COLOR[status]}]{status}[/]  [bold]{escape(deployed.artifact['file'])}[/] on {report.run['target']}"
     )
-    _lines(
+    print_lines(
         console,
         ("deployed", _model(deployed.artifact)),
         ("reference", f"{_model(reference.artifact)}, on {report.run['reference_target']}"),
@@ -43,7 +44,7 @@ def _headline(report: Report, console: Console) -> None:
     console.print()
 
 
-def _lines(console: Console, *rows: tuple[str, str], style: str = "") -> None:
+def print_lines(console: Console, *rows: tuple[str, str], style: str = "") -> None:
     """A word and a text a row; a text that wraps stays clear of the words."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True, style=style or "dim", width=9)
@@ -55,19 +56,22 @@ def _lines(console: Console, *rows: tuple[str, str], style: str = "") -> None:
 
 def _model(artifact: dict[str, object]) -> str:
     params = f", {artifact['params']:,} parameters" if artifact["params"] else ""
-    return f"{escape(str(artifact['model']))}{params}, {artifact['size_bytes']:,} bytes"
+    return f"{escape(artifact['model'])}{params}, {artifact['size_bytes']:,} bytes"
 
 
-def _why(verdict: Verdict, console: Console) -> None:
+def escape(text: object, longest: int = LONGEST_TEXT) -> str:
+    """Text from a file: no markup of ours, no line break, no command to a CI system that reads the log."""
+    return markup.escape(inert(text, longest))
+
+
+def print_reasons(verdict: Verdict, console: Console) -> None:
     """One sentence for each gate that does not simply pass."""
-    for gate in verdict.gates:
-        if gate.status is not Status.PASS or gate.warning:
-            needed = f" About {gate.images_needed:,} images would settle it." if gate.images_needed else ""
-            told = gate.warning if gate.status is Status.PASS else gate.detail
-            console.print(f"[{_COLOR[gate.status]}]{gate.title}:[/] {escape(str(told))}{needed}")
+    for reason in reasons(verdict):
+        console.print(f"[{COLOR[reason.gate.status]}]{escape(reason.gate.title)}:[/] {escape(reason.text)}")
 
 
-def _gates(verdict: Verdict, console: Console) -> None:
+def print_gates(verdict: Verdict, console: Console) -> None:
+    """A row a gate, and what was not judged below."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("gate", no_wrap=True)
     table.add_column("", no_wrap=True)
@@ -77,29 +81,17 @@ def _gates(verdict: Verdict, console: Console) -> None:
     for gate in verdict.gates:
         warned = "[yellow] (warning)[/]" if gate.warning else ""
         table.add_row(
-            gate.title, f"[{_COLOR[gate.status]}]{gate.status}[/]{warned}", _figure(gate), _bounds(gate), _limit(gate)
+            escape(gate.title, LONGEST_NAME),
+            f"[{COLOR[gate.status]}]{gate.status}[/]{warned}",
+            quantity(gate.figure, gate.unit),
+            bounds_of(gate),
+            limit_of(gate).removeprefix("at most "),
         )
     console.print(table)
     if verdict.skipped:
-        skipped = "; ".join(f"{s.title} ({escape(s.reason)})" for s in verdict.skipped)
+        skipped = "; ".join(f"{escape(s.title)} ({escape(s.reason)})" for s in verdict.skipped)
         console.print(f"not judged: {skipped}", style="dim")
     console.print()
-
-
-def _figure(gate: GateResult) -> str:
-    if gate.unit == "images":
-        return f"{gate.figure:,.0f}"
-    return f"{gate.figure:+.2f} {gate.unit}" if gate.unit == "pp" else f"{gate.figure:.2f} {gate.unit}"
-
-
-def _bounds(gate: GateResult) -> str:
-    if gate.note is not None:
-        return gate.note
-    return "" if gate.interval is None else f"{gate.interval[0]:.2f} to {gate.interval[1]:.2f}"
-
-
-def _limit(gate: GateResult) -> str:
-    return f"{gate.limit:,.0f}" if gate.unit == "images" else f"{gate.limit:.2f}"
 
 
 def _for_whom(report: Report, console: Console) -> None:
@@ -115,16 +107,16 @@ def _for_whom(report: Report, console: Console) -> None:
         rows.append(("classes", ", ".join(_class(c) for c in worst)))
     if lost:
         rows.append(("examples", ", ".join(_example(e) for e in lost[:_SHOWN_EXAMPLES])))
-    _lines(console, *rows)
+    print_lines(console, *rows)
     console.print()
 
 
 def _class(change: ClassChange) -> str:
-    return f"{escape(change.name)} {change.reference:.0%} -> {change.deployed:.0%}"
+    return f"{escape(change.name, LONGEST_NAME)} {change.reference:.0%} -> {change.deployed:.0%}"
 
 
 def _example(example: NewlyWrong) -> str:
-    return f"{example.id[:8]} {escape(example.label)} -> {escape(example.deployed)}"
+    return f"{example.id[:8]} {escape(example.label, LONGEST_NAME)} -> {escape(example.deployed, LONGEST_NAME)}"
 
 
 def _metrics(report: Report, console: Console) -> None:
@@ -159,7 +151,7 @@ def _pair(found: dict[str, float], plain: str, corrected: str, form: str) -> str
 
 def _kernels(report: Report, console: Console) -> None:
     facts = report.deployed.target
-    rows = [("kernels", f"{escape(str(facts['kernels']))}, {facts['runtime']} {facts['runtime_version']}")]
+    rows = [("kernels", f"{escape(facts['kernels'])}, {facts['runtime']} {facts['runtime_version']}")]
     if report.parity is not None:
         rows.append(("parity", _parity(report.parity)))
     elif report.parity_note is not None:
@@ -167,7 +159,7 @@ def _kernels(report: Report, console: Console) -> None:
     arena = facts.get("arena_bytes") or (report.parity.facts.get("arena_bytes") if report.parity else None)
     if arena is not None:
         rows.append(("arena", f"{arena:,} bytes in TensorFlow Lite Micro on this machine"))
-    _lines(console, *rows)
+    print_lines(console, *rows)
 
 
 def _parity(parity: Parity) -> str:
