@@ -9,13 +9,18 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check package lint types imports tests zoo results clean
+.PHONY: demo test chromium check package lint types imports tests zoo results clean
 
 demo: .venv/runtime
 	$(BIN)/tinyedge validate --target tflite-int8 --params 50k --data shapes
 
-test: .venv/full
+test: .venv/full chromium
 	$(MAKE) check
+
+# The browser that the tests of the HTML report need; where it cannot be installed they are skipped, by name.
+chromium:
+	command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; }
 
 check: lint types imports tests
 

@@ -28,6 +28,7 @@ from tinyedge.exporters.source import Source, TorchSource
 from tinyedge.files import check_writable, replacing, sha256_file
 from tinyedge.formats import read_model
 from tinyedge.machine import package_version
+from tinyedge.overlap import KEY, pack_digests
 
 INSTALL = "pip install 'tinyedge[export]'"
 
@@ -159,7 +160,8 @@ class Exporter(ABC):
             with quiet("the exported file cannot be checked", where=where):
                 facts = self._verify(temporary, converted, job)
             # The side-car first: if it cannot be written, an earlier model keeps its place and its own.
-            write_sidecar(self._describe(temporary, destination, job, facts))
+            described = self._describe(temporary, destination, job, facts)
+            write_sidecar(described, **({KEY: pack_digests(job.images)} if representative else {}))
         return load_artifact(destination)
 
     @abstractmethod
@@ -183,7 +185,7 @@ class Exporter(ABC):
                 f"{self.name} does not take this kind of model",
                 found=type(source).__name__,
                 expected=" or ".join(kind.__name__ for kind in self.takes),
-                fix="tf-int8 takes Keras models, tflite-int8 PyTorch models and checkpoints",
+                fix="tf-fp32 and tf-int8 take Keras models, the others PyTorch models and checkpoints",
             )
         if destination.suffix != self.suffix or destination.is_dir():
             raise UsageError(

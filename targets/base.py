@@ -128,14 +128,6 @@ class Target(ABC):
             self._refuse(artifact, f"{self.name} runs {self.format} files", artifact.format, self.format)
         (self._check_int8 if self.precision == "int8" else self._check_fp32)(artifact)
         batch = artifact.input.shape[0]
-        if batch == -1 and self.microcontroller:
-            self._refuse(
-                artifact,
-                "the model has a dynamic batch, which no microcontroller runtime takes",
-                f"input shape {artifact.input.shape}",
-                "a batch of 1, fixed",
-                "export it with a static batch of 1",
-            )
         if batch not in (-1, 1):
             self._refuse(
                 artifact,
@@ -163,18 +155,18 @@ class Target(ABC):
 
     def _check_int8(self, artifact: Artifact) -> None:
         for side, spec in (("input", artifact.input), ("output", artifact.output)):
-            if spec.dtype != "int8":
+            if spec.dtype not in ("int8", "uint8"):
                 self._refuse(
                     artifact,
                     f"the model's {side} is not int8",
                     f"{spec.dtype} {side}, {artifact.precision} weights",
-                    f"int8 {side} with scale and zero point",
+                    f"int8 or uint8 {side} with scale and zero point",
                     _TO_INT8,
                 )
             if not spec.quantized:
                 self._refuse(
                     artifact,
-                    f"the model's {side} is int8 without quantization",
+                    f"the model's {side} is {spec.dtype} without quantization",
                     f"tensor {spec.name} without scale and zero point",
                     "a scale and a zero point: without them no real number can be fed or read",
                     _TO_INT8,

@@ -8,14 +8,14 @@ import select
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.artifact import Artifact
+from tinyedge.artifact import Artifact, InputConvention
 from tinyedge.errors import DatasetEmpty, ImageSizeMismatch, PredictionsError, TargetTimeout, UsageError
 from tinyedge.machine import cpu_flags
 from tinyedge.targets.child import Child
@@ -56,6 +56,7 @@ class Session:
         self._children: list[Child] = []
         self._open = True
         self._images, self._busy_s, self._run_s = 0, 0.0, 0.0
+        self._shape: tuple[int, ...] = artifact.image_shape
         self._processes = processes or default_processes()
         started = time.perf_counter()
         try:
@@ -82,12 +83,19 @@ class Session:
         """End the children; the session cannot run any more."""
         self._shut(kill=False)
 
-    def run(self, images: NDArray[np.uint8], on_progress: OnProgress | None = None) -> NDArray[Any]:
+    def run(
+        self,
+        images: NDArray[np.uint8],
+        on_progress: OnProgress | None = None,
+        *,
+        convention: InputConvention | None = None,
+    ) -> NDArray[Any]:
         """The model's outputs for ``images``, in their order.
 
         Args:
-            images: uint8 ``(N, H, W, C)``, N at least 1, of the artifact's ``image_shape``.
+            images: uint8 ``(N, H, W, C)``, N at least 1, that go in under the artifact's convention.
             on_progress: for a progress bar.
+            convention: for this run, in place of the artifact's.
 
         Returns:
             ``(N, K)`` in the output's own dtype; int8 stays int8.
@@ -100,11 +108,12 @@ class Session:
         """
         if not self._open:
             raise UsageError("the session is closed", where=self._target.name, fix="open the artifact again")
-        self._check_images(images)
+        self._check_images(images, convention or self._artifact.convention)
+        request = {"op": "run"} | ({"convention": asdict(convention)} if convention else {})
         outputs = np.empty((len(images), self._artifact.num_classes), self._artifact.output.dtype)
         started = time.perf_counter()
         try:
-            self._deal(images, outputs, on_progress)
+            self._deal(images, outputs, on_progress, request)
         except BaseException:  # also Ctrl-C: a child in the middle of a chunk is of no use any more
             self._shut(kill=True)
             raise
@@ -121,6 +130,7 @@ class Session:
             "kernels": target.kernels,
             "rounding": target.rounding,
             "batch": target.batch,
+            "preparation": list(self._artifact.preparation(self._shape)),
             "processes": self._processes,
             "threads_per_process": 1,
             "machine": platform.machine(),
@@ -132,7 +142,13 @@ class Session:
         }
         return facts | self._found
 
-    def _deal(self, images: NDArray[np.uint8], outputs: NDArray[Any], on_progress: OnProgress | None) -> None:
+    def _deal(
+        self,
+        images: NDArray[np.uint8],
+        outputs: NDArray[Any],
+        on_progress: OnProgress | None,
+        request: dict[str, Any],
+    ) -> None:
         """Send chunks to whoever is free, fill ``outputs`` as they come back."""
         limit = self._limits.chunk_s
         waiting: dict[Child, tuple[slice, float]] = {}
@@ -142,7 +158,7 @@ class Session:
             for child in self._children:
                 if child not in waiting and sent < len(images):
                     part = slice(sent, min(sent + count, len(images)))
-                    child.send({"op": "run"}, images[part], timeout_s=limit)
+                    child.send(request, images[part], timeout_s=limit)
                     waiting[child] = part, time.monotonic() + limit
                     sent = part.stop
             deadline = min(at for _, at in waiting.values())
@@ -176,17 +192,17 @@ class Session:
         fitting = int(_CHUNK_S * self._images / max(self._busy_s, 1e-9))
         return max(min(fitting, _CHUNK_IMAGES) // batch, 1) * batch
 
-    def _check_images(self, images: NDArray[Any]) -> None:
-        expected = self._artifact.image_shape
+    def _check_images(self, images: NDArray[Any], convention: InputConvention) -> None:
         where = f"{self._target.name}, {self._artifact.path.name}"
-        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != expected:
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
             raise ImageSizeMismatch(
                 "the images do not fit the model",
                 where=where,
                 found=f"{images.dtype} {images.shape}",
-                expected=f"uint8 (N, {', '.join(map(str, expected))})",
-                fix="resize the images beforehand, exactly as the firmware does",
+                expected="uint8 (N, H, W, 1 or 3)",
             )
+        replace(self._artifact, convention=convention).check_images(images.shape[1:], where)
+        self._shape = images.shape[1:]
         if len(images) == 0:
             raise DatasetEmpty("there are no images to run", where=where, found=0, expected="at least 1 image")
 

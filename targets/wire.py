@@ -58,14 +58,13 @@ def artifact_to_json(artifact: Artifact) -> dict[str, Any]:
 
 def artifact_from_json(content: dict[str, Any]) -> Artifact:
     """What ``artifact_to_json`` made, as an artifact again."""
-    convention = content["convention"]
     return Artifact(
         **{
             **content,
             "path": Path(content["path"]),
             "input": TensorSpec(**{**content["input"], "shape": tuple(content["input"]["shape"])}),
             "output": TensorSpec(**{**content["output"], "shape": tuple(content["output"]["shape"])}),
-            "convention": InputConvention(tuple(convention["mean"]), tuple(convention["std"]), convention["color"]),
+            "convention": InputConvention.of(content["convention"]),
         }
     )
 

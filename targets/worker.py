@@ -11,13 +11,14 @@ import socket
 import sys
 import time
 import traceback
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.artifact import Artifact
+from tinyedge.artifact import Artifact, InputConvention
 from tinyedge.errors import (
     ArtifactHashMismatch,
     ArtifactNotFound,
@@ -47,7 +48,7 @@ class _Worker:
         try:
             if header["op"] == "run":
                 assert array is not None, "a run request carries images"
-                return self._run(array)
+                return self._run(array, header.get("convention"))
             return self._open(header)
         except TinyedgeError as error:
             return _failure(error)
@@ -85,10 +86,12 @@ class _Worker:
         self._artifact = artifact_from_json(header["artifact"])
         return {"facts": self._target._open(self._artifact, _model_bytes(self._artifact))}, None
 
-    def _run(self, images: NDArray[np.uint8]) -> Message:
+    def _run(self, images: NDArray[np.uint8], convention: dict[str, Any] | None) -> Message:
         target, artifact = self._target, self._artifact
         assert target is not None, "a run follows an open"
         assert artifact is not None, "likewise"
+        if convention is not None:
+            artifact = replace(artifact, convention=InputConvention.of(convention))
         inputs = artifact.feed(images)
         missing = -len(inputs) % target.batch
         if missing:  # every call gets a whole batch, so that outputs do not depend on how a run is split

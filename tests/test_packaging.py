@@ -45,6 +45,7 @@ def test_the_wheel_holds_all_of_it_and_nothing_else(tmp_path):
     shipped = (p for p in (ROOT / "tinyedge" / "zoo").rglob("*") if p.is_file() and "__pycache__" not in p.parts)
     zoo = {str(p.relative_to(ROOT)) for p in shipped}
     assert zoo <= names
+    assert {f"tinyedge/report/templates/report.{kind}" for kind in ("html", "css", "js")} <= names
     assert not [n for n in names if "__pycache__" in n]
     assert "tinyedge/py.typed" in names
 
@@ -75,6 +76,12 @@ def test_every_module_imports_without_the_extras(tmp_path):
 COMMANDS = (
     "",
     "validate",
+    "report",
+    "compare",
+    "policy",
+    "policy init",
+    "policy check",
+    "power",
     "family",
     "data",
     "data pack",
@@ -95,7 +102,7 @@ def test_help_works_without_the_extras_and_shows_an_example(command, tmp_path):
     assert result.returncode == 0, result.stderr
     assert "Usage:" in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
-    if command not in ("", "data"):
+    if command not in ("", "data", "policy"):
         assert f"tinyedge {command} " in result.stdout, "an example"
 
 

@@ -49,7 +49,7 @@ def test_the_report_agrees_with_a_count_by_hand(report, zoo_entry, sample):
 
 def test_the_json_says_where_everything_came_from(report, zoo_entry, sample):
     content = json.loads(json.dumps(report.to_json(), allow_nan=False))
-    assert content["schema"] == "tinyedge-report/1"
+    assert content["schema"] == "tinyedge-report/2"
     assert content["verdict"]["exit_code"] == report.verdict.exit_code
     assert content["deployed"]["artifact"]["sha256"] == zoo_entry.files["tflite-int8"]["sha256"]
     assert content["deployed"]["artifact"]["origin"]["representative"]["split"] == "train"

@@ -7,7 +7,6 @@ The facts come from two places: the file itself (``tinyedge.formats`` reads it) 
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.errors import ArtifactCorrupt, ArtifactHashMismatch, ArtifactNotFound, ArtifactUnsupported, UsageError
+from tinyedge.convention import FAMILY_CONVENTION, InputConvention, Stated
+from tinyedge.errors import (
+    ArtifactCorrupt,
+    ArtifactHashMismatch,
+    ArtifactNotFound,
+    ConventionUnknown,
+    ImageSizeMismatch,
+    UsageError,
+)
 from tinyedge.files import sha256_file, write_atomic
 
+__all__ = [
+    "FAMILY_CONVENTION",
+    "Artifact",
+    "InputConvention",
+    "TensorSpec",
+    "load_artifact",
+    "read_sidecar",
+    "sidecar_path",
+    "write_sidecar",
+]
 SIDECAR_FORMAT = "tinyedge-artifact/1"
 
 
@@ -63,44 +80,6 @@ class TensorSpec:
 
 
 @dataclass(frozen=True)
-class InputConvention:
-    """How a uint8 image becomes the model's real input: ``(pixel - mean) / std``, a channel each, in ``color`` order.
-
-    Args:
-        mean: one value, or one a channel, in pixel units.
-        std: likewise.
-        color: ``RGB``, ``BGR`` or ``GRAY``.
-
-    Raises:
-        UsageError: for anything but finite numbers, ``std`` above 0, one or three of each, and a known ``color``.
-    """
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    color: str = "RGB"
-
-    def __post_init__(self) -> None:
-        numbers = all(isinstance(v, int | float) and math.isfinite(v) for v in (*self.mean, *self.std))
-        sizes = {len(self.mean), len(self.std)} <= {1, 3}
-        if not (numbers and sizes and all(v > 0 for v in self.std) and self.color in ("RGB", "BGR", "GRAY")):
-            raise UsageError(
-                "not an input convention",
-                found=f"mean {self.mean}, std {self.std}, color {self.color}",
-                expected="mean and std in pixel units, one or three finite numbers each, std above 0; RGB, BGR or GRAY",
-            )
-
-    def apply(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """uint8 ``(N, H, W, C)`` to float32 of the same shape."""
-        pixels = images[..., ::-1] if self.color == "BGR" else images
-        mean, std = np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
-        return (pixels.astype(np.float32) - mean) / std
-
-
-FAMILY_CONVENTION = InputConvention(mean=(128.0,), std=(128.0,))
-"""(pixel - 128)/128: int8 input with scale 1/128 and zero point 0 is then pixel - 128, without loss."""
-
-
-@dataclass(frozen=True)
 class Artifact:
     """A model file with what is known of it; the file's bytes are those of ``sha256``.
 
@@ -143,9 +122,33 @@ class Artifact:
         _, a, b, c = self.input.shape
         return (a, b, c) if self.input.layout == "NHWC" else (b, c, a)
 
+    def check_images(self, shape: tuple[int, ...], where: str) -> None:
+        """Whether images of ``shape``, ``(H, W, C)``, can go in under this artifact's convention.
+
+        Raises:
+            ImageSizeMismatch: where they cannot; names the flag that would say how.
+        """
+        lacking = self.convention.lacks(shape, self.image_shape)
+        if lacking is not None:
+            raise ImageSizeMismatch(
+                "the images do not fit the model's input",
+                where=where,
+                found="images of " + "x".join(map(str, shape)),
+                expected="x".join(map(str, self.image_shape)) + " (height, width, channels)",
+                fix=lacking,
+            )
+
+    def preparation(self, shape: tuple[int, ...]) -> tuple[str, ...]:
+        """What happens to images of ``shape``, ``(H, W, C)``, on their way into the graph, a clause a step."""
+        steps = self.convention.steps(shape, self.image_shape)
+        put = self.input
+        if put.scale is not None:
+            steps += (f"stored as {put.dtype}, scale {put.scale:.6g}, zero point {put.zero_point}",)
+        return steps if self.input.shape[0] != -1 else (*steps, "the batch is dynamic in the file: fixed to 1 here")
+
     def feed(self, images: NDArray[np.uint8]) -> NDArray[Any]:
-        """uint8 ``(N, H, W, C)`` as the array that the graph takes: normalized, in its layout, quantized."""
-        real = self.convention.apply(images)
+        """uint8 ``(N, H, W, C)`` as the array that the graph takes: fitted, normalized, quantized, in its layout."""
+        real = self.convention.apply(images, self.image_shape)
         stored = self.input.quantize(real)
         return np.ascontiguousarray(stored.transpose(0, 3, 1, 2)) if self.input.layout == "NCHW" else stored
 
@@ -155,8 +158,8 @@ def sidecar_path(path: Path) -> Path:
     return path.with_name(path.name + ".tinyedge.json")
 
 
-def write_sidecar(artifact: Artifact) -> Path:
-    """Write what the file cannot say of itself beside it; returns the side-car's path."""
+def write_sidecar(artifact: Artifact, **more: Any) -> Path:
+    """Write what the file cannot say of itself beside it, and ``more`` keys; returns the side-car's path."""
     content = {
         "format": SIDECAR_FORMAT,
         "sha256": artifact.sha256,
@@ -164,6 +167,7 @@ def write_sidecar(artifact: Artifact) -> Path:
         "params": artifact.params,
         "convention": asdict(artifact.convention),
         "origin": artifact.origin,
+        **more,
     }
     path = sidecar_path(artifact.path)
     write_atomic(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
@@ -171,20 +175,27 @@ def write_sidecar(artifact: Artifact) -> Path:
 
 
 def load_artifact(
-    path: Path, *, convention: InputConvention | None = None, expected_sha256: str | None = None
+    path: Path,
+    *,
+    convention: InputConvention | None = None,
+    stated: Stated | None = None,
+    expected_sha256: str | None = None,
 ) -> Artifact:
     """Read a model file and its side-car.
 
     Args:
         path: ``.tflite``, ``.onnx`` or ``.safetensors``.
-        convention: overrides the side-car's; needed for a foreign model without one.
+        convention: in the side-car's place, as a whole; a foreign model without one needs this or ``stated``.
+        stated: what flags say, part by part: overrides that part of the side-car's.
         expected_sha256: e.g. from the zoo's index.
 
     Raises:
         ArtifactNotFound, ArtifactCorrupt, ArtifactHashMismatch, ArtifactUnsupported: by what is wrong.
+        ConventionUnknown: where nothing says how a pixel becomes the input.
     """
     from tinyedge.formats import read_model  # the formats know this module's types
 
+    stated = stated or Stated()
     if not path.is_file():
         raise ArtifactNotFound("there is no such model file", where=path, fix="check the path, or: tinyedge export")
     sha256 = sha256_file(path)
@@ -196,18 +207,18 @@ def load_artifact(
             expected=expected_sha256,
             fix="restore the file (git checkout, or reinstall tinyedge), or export it again",
         )
-    known = _read_sidecar(path, sha256)
-    facts = read_model(path)
-    convention = convention or known.get("convention") or facts.convention
+    known = read_sidecar(path, sha256)
+    facts = read_model(path, stated.layout)
+    convention = stated.over(convention or known.get("convention") or facts.convention)
     if convention is None:
-        raise ArtifactUnsupported(
+        raise ConventionUnknown(
             "how a pixel becomes this model's input is not known",
             where=path,
             found=f"no {sidecar_path(path).name}",
             expected="a side-car, or the convention as flags",
-            fix="--normalize MEAN,STD (in pixel units), e.g. --normalize 128,128 for (pixel - 128)/128",
+            fix="--normalize 0..255, 0..1, -1..1 or MEAN,STD in pixel units, e.g. 128,128 for (pixel - 128)/128",
         )
-    return Artifact(
+    artifact = Artifact(
         path=path,
         sha256=sha256,
         size_bytes=path.stat().st_size,
@@ -221,9 +232,31 @@ def load_artifact(
         output=facts.output,
         output_kind=facts.output_kind,
     )
+    _check_channels(artifact)
+    return artifact
 
 
-def _read_sidecar(path: Path, sha256: str) -> dict[str, Any]:
+def _check_channels(artifact: Artifact) -> None:
+    convention, channels = artifact.convention, artifact.image_shape[2]
+    numbers = max(len(convention.mean), len(convention.std))
+    if (numbers == 3 and channels == 1) or (convention.color == "GRAY" and channels == 3):
+        raise UsageError(
+            "the input convention is not one of this model's",
+            where=artifact.path,
+            found=f"{convention.flags}, for {channels} channel{'s' if channels > 1 else ''}",
+            expected="one mean and std, and --color GRAY where the data is RGB"
+            if channels == 1
+            else "--color RGB or BGR; grey images are repeated by themselves",
+        )
+
+
+def read_sidecar(path: Path, sha256: str) -> dict[str, Any]:
+    """What the side-car of the model file at ``path`` says; empty where there is none.
+
+    Raises:
+        ArtifactCorrupt: where it cannot be read.
+        ArtifactHashMismatch: where it is not of a file with ``sha256``.
+    """
     sidecar = sidecar_path(path)
     if not sidecar.is_file():
         return {}
@@ -233,8 +266,7 @@ def _read_sidecar(path: Path, sha256: str) -> dict[str, Any]:
             raise ValueError(f"format {known['format']!r}")
         recorded = known["sha256"]
         if "convention" in known:
-            stated = known["convention"]
-            known["convention"] = InputConvention(tuple(stated["mean"]), tuple(stated["std"]), stated["color"])
+            known["convention"] = InputConvention.of(known["convention"])
         for key, kind in (("params", int | None), ("model", str), ("origin", dict)):
             if key in known and not isinstance(known[key], kind):
                 raise TypeError(f"{key} {known[key]!r}")

@@ -10,9 +10,9 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.artifact import Artifact
+from tinyedge.artifact import Artifact, InputConvention
 from tinyedge.data.dataset import Dataset
-from tinyedge.errors import ClassCountMismatch, DatasetEmpty, ImageSizeMismatch
+from tinyedge.errors import ClassCountMismatch, DatasetEmpty
 from tinyedge.metrics.outcome import Outcome
 from tinyedge.metrics.tally import PairTally, Tally
 from tinyedge.outcomes import outcome
@@ -30,8 +30,14 @@ def _silent(done: int) -> None:
 class Session(Protocol):
     """What this module needs of ``tinyedge.targets.session.Session``, which the core does not import."""
 
-    def run(self, images: NDArray[np.uint8], on_progress: Callable[[int, int], None] | None = None) -> NDArray[Any]:
-        """``(N, K)`` outputs, in the images' order."""
+    def run(
+        self,
+        images: NDArray[np.uint8],
+        on_progress: Callable[[int, int], None] | None = None,
+        *,
+        convention: InputConvention | None = None,
+    ) -> NDArray[Any]:
+        """``(N, K)`` outputs, in the images' order; ``convention`` in place of the artifact's."""
 
     def facts(self) -> dict[str, Any]:
         """What ran."""
@@ -171,20 +177,13 @@ def run_session(
 
 
 def check_fit(artifact: Artifact, data: Dataset) -> None:
-    """Whether the images are of the model's size and the classes as many as its outputs.
+    """Whether the images can go into the model and the classes are as many as its outputs.
 
     Raises:
         ClassCountMismatch, ImageSizeMismatch: where they are not.
     """
     where = f"{artifact.path.name} on {data.name}"
-    if artifact.image_shape != data.images.shape[1:]:
-        raise ImageSizeMismatch(
-            "the images are not of the model's input size",
-            where=where,
-            found="images of " + "x".join(map(str, data.images.shape[1:])),
-            expected="x".join(map(str, artifact.image_shape)) + " (height, width, channels)",
-            fix="resize the images beforehand, exactly as the firmware does",
-        )
+    artifact.check_images(data.images.shape[1:], where)
     if artifact.num_classes != data.num_classes:
         raise ClassCountMismatch(
             "model and data have different numbers of classes",

@@ -59,6 +59,7 @@ def outcome(predictions: Predictions, data: Dataset) -> Outcome:
         probabilities=predictions.probabilities,
         class_names=data.class_names,
         superclasses=data.superclasses,
+        superclass_names=data.superclass_names,
         output_kind=predictions.output_kind,
     )
 
@@ -159,6 +160,7 @@ def read_outcomes(path: Path, data: Dataset) -> StoredOutcome:
         quantized=bool(header["quantized"]),
         class_names=data.class_names,
         superclasses=None if data.superclasses is None else np.asarray(data.superclasses, np.int64),
+        superclass_names=data.superclass_names,
     )
     return StoredOutcome(seen, header)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
@@ -43,11 +44,12 @@ EXPORTERS: dict[str, Entry] = {
     "tflite-int8": Entry(
         "tinyedge.exporters.tflite_int8:TfliteInt8", "TFLite int8 through litert-torch and ai-edge-quantizer"
     ),
+    "tf-fp32": Entry("tinyedge.exporters.tf_fp32:TfFp32", "TFLite float32 through TensorFlow's converter"),
     "tf-int8": Entry("tinyedge.exporters.tf_int8:TfInt8", "TFLite int8 through TensorFlow's converter"),
 }
 
 
-def lookup(table: dict[str, Entry], kind: str, name: str) -> Any:
+def lookup(table: Mapping[str, Entry], kind: str, name: str) -> Any:
     """The implementation called ``name``.
 
     Raises:

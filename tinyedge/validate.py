@@ -28,14 +28,20 @@ from tinyedge.errors import (
 from tinyedge.evaluate import Model, check_fit, open_session, run_session
 from tinyedge.gate import Parity as ParityCount
 from tinyedge.gate import Policy, judge
+from tinyedge.gate.power import PowerRow, power_table
 from tinyedge.machine import cpu_flags, cpu_model, package_version
 from tinyedge.metrics import compare, evaluate
 from tinyedge.metrics.calibration import bins_of, reliability
 from tinyedge.metrics.outcome import Outcome
 from tinyedge.outcomes import outcome
+from tinyedge.overlap import overlapping
 from tinyedge.predictions import Predictions, paired
 from tinyedge.registry import TARGETS, lookup
-from tinyedge.report.schema import ClassChange, NewlyWrong, Parity, Report, Side
+from tinyedge.report.codec import encode
+from tinyedge.report.file import StoredReport
+from tinyedge.report.flips import class_changes, newly_wrong
+from tinyedge.report.releases import aligned, compare_releases, rows_of
+from tinyedge.report.schema import CONFIDENCE_DIGITS, Examples, Parity, Report, Side
 
 PARITY_TARGET = "tflm-int8"
 PARITY_IMAGES = 1000
@@ -59,6 +65,7 @@ def validate(
     seed: int = 0,
     parity_images: int = PARITY_IMAGES,
     arena_bytes: int | None = None,
+    baseline: StoredReport | None = None,
     on_progress: OnProgress = _silent,
 ) -> Report:
     """Run both artifacts on ``data`` and judge what the deployed one does differently.
@@ -73,9 +80,11 @@ def validate(
         seed: of the parity sample.
         parity_images: how many images an int8 TFLite model is also run on in TFLite Micro; 0 for none.
         arena_bytes: the tensor arena that the firmware gives TFLite Micro; whatever is needed if ``None``.
+        baseline: the last release's report, of the same images in any order, to judge the step from it too.
         on_progress: for a progress bar.
 
     Raises:
+        ReportError: where the last release was judged on other images.
         UsageError: where the reference is the deployed artifact on the same target.
         ClassCountMismatch, ImageSizeMismatch: where model and data do not fit.
         TargetError, ArtifactError, PredictionsError: from the targets.
@@ -95,30 +104,41 @@ def validate(
         )
     for artifact in (reference, deployed):
         check_fit(artifact, data)
+    if baseline is not None:  # before the models run, which may take long
+        rows_of(baseline, ids=data.ids.tolist(), class_names=data.class_names)
     before = predict(reference_target, reference, data, on_progress)
     micro = None if arena_bytes is None else {"arena_bytes": arena_bytes}
     after = predict(target, deployed, data, on_progress, micro if target == PARITY_TARGET else None)
     before, after = paired(before, after)
     parity, parity_note = _parity(target, deployed, data, after, parity_images, seed, on_progress, micro)
     outcome_before, outcome_after = outcome(before, data), outcome(after, data)
+    examples = _examples(before, after, data, outcome_after.confidence)
+    after_side = _side(deployed, after, outcome_after)
+    comparison = compare(reference=outcome_before, deployed=outcome_after)
     verdict = judge(
         reference=outcome_before,
         deployed=outcome_after,
         policy=policy,
         parity=_judged_parity(target, parity, parity_note),
+        facts=_file_facts(deployed, after, parity),
+        baseline="no baseline was given" if baseline is None else aligned(baseline, examples),
+        overlap=overlapping(deployed, data) or 0,
     )
     return Report(
         run=_run_facts(target, reference_target, seed),
         data=data_facts(data),
         reference=_side(reference, before, outcome_before),
-        deployed=_side(deployed, after, outcome_after),
-        comparison=compare(reference=outcome_before, deployed=outcome_after),
-        classes=_class_changes(before, after, data),
-        newly_wrong=_newly_wrong(before, after, data, outcome_after.confidence),
+        deployed=after_side,
+        comparison=comparison,
+        classes=class_changes(before.labels, reference=before.correct, deployed=after.correct, names=data.class_names),
+        newly_wrong=newly_wrong(examples, before.correct & ~after.correct),
         parity=parity,
         parity_note=parity_note,
         policy={"name": policy.name, "digest": policy.digest, "settings": policy.as_dict()},
         verdict=verdict,
+        examples=examples,
+        power=_power(outcome_after, comparison["discordance"], policy),
+        baseline=None if baseline is None else compare_releases(baseline, examples=examples, deployed=after_side),
     )
 
 
@@ -162,7 +182,14 @@ def data_facts(data: Dataset) -> dict[str, Any]:
 
 def _side(artifact: Artifact, predictions: Predictions, seen: Outcome) -> Side:
     bins = reliability(bins_of(seen.confidence, seen.correct))
-    return Side(artifact_facts(artifact), predictions.provenance, evaluate(seen), bins)
+    return Side(encode(artifact_facts(artifact)), encode(predictions.provenance), evaluate(seen), bins)
+
+
+def _file_facts(deployed: Artifact, after: Predictions, parity: Parity | None) -> dict[str, float]:
+    """What is known of the deployed file: its size, and the arena where TFLite Micro has run it."""
+    micro = after.provenance if parity is None else parity.facts
+    arena = micro.get("arena_bytes")
+    return {"size_bytes": deployed.size_bytes} | ({} if arena is None else {"arena_bytes": arena})
 
 
 def _parity(
@@ -210,45 +237,25 @@ def _stands_for_microcontroller(target: str) -> bool:
     return bool(lookup(TARGETS, "target", target).microcontroller)
 
 
-def _class_changes(before: Predictions, after: Predictions, data: Dataset) -> tuple[ClassChange, ...]:
-    k = data.num_classes
-    images = np.bincount(before.labels, minlength=k)
-
-    def count(mask: np.ndarray[Any, np.dtype[np.bool_]]) -> Any:
-        return np.bincount(before.labels[mask], minlength=k)
-
-    right_before, right_after = count(before.correct), count(after.correct)
-    lost, won = count(before.correct & ~after.correct), count(~before.correct & after.correct)
-    changes = [
-        ClassChange(
-            name=data.class_names[i],
-            images=int(images[i]),
-            reference=right_before[i] / images[i],
-            deployed=right_after[i] / images[i],
-            newly_wrong=int(lost[i]),
-            newly_right=int(won[i]),
-        )
-        for i in range(k)
-        if images[i]
-    ]
-    return tuple(sorted(changes, key=lambda c: (c.change, c.name)))
+def _power(seen: Outcome, discordance: float, policy: Policy) -> tuple[PowerRow, ...]:
+    """What each gate could tell with these images, had it been asked before; nothing where there is but one class."""
+    classes = int((seen.class_counts > 0).sum())
+    if classes < 2:
+        return ()
+    return power_table(images=len(seen), classes=classes, discordance=discordance, policy=policy)
 
 
-def _newly_wrong(
-    before: Predictions, after: Predictions, data: Dataset, confidence: NDArray[np.float64]
-) -> tuple[NewlyWrong, ...]:
+def _examples(before: Predictions, after: Predictions, data: Dataset, confidence: NDArray[np.float64]) -> Examples:
     """``confidence``: ``(N,)``, the deployed model's."""
-    index = np.flatnonzero(before.correct & ~after.correct)
-    order = index[np.lexsort((before.ids[index], -confidence[index]))]
-    return tuple(
-        NewlyWrong(
-            id=str(before.ids[i]),
-            index=int(i),
-            label=data.class_names[before.labels[i]],
-            deployed=data.class_names[after.predicted[i]],
-            confidence=round(float(confidence[i]), 4),
-        )
-        for i in order
+    return Examples(
+        ids=tuple(before.ids.tolist()),
+        labels=tuple(before.labels.tolist()),
+        reference=tuple(before.predicted.tolist()),
+        deployed=tuple(after.predicted.tolist()),
+        confidence=tuple(np.minimum(confidence, 1.0).round(CONFIDENCE_DIGITS).tolist()),
+        class_names=data.class_names,
+        superclasses=data.superclasses,
+        superclass_names=data.superclass_names,
     )
 
 

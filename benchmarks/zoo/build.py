@@ -4,6 +4,9 @@ Every finished checkpoint under runs/<data>/ is copied and exported to ONNX fp32
 whose files exist with the checkpoint's hash are kept as they are, so that binaries change only when weights do.
 
     python benchmarks/zoo/build.py [--runs runs] [--only cifar100/scalecnn-c6-seed0]
+    python benchmarks/zoo/build.py --digests
+
+The second only writes the digests of the representative images into side-cars that lack them; no model changes.
 """
 
 from __future__ import annotations
@@ -14,11 +17,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from tinyedge.artifact import load_artifact, read_sidecar, write_sidecar
 from tinyedge.data import load_dataset
 from tinyedge.exporters.base import Options
 from tinyedge.exporters.representative import Representative, draw_representative
 from tinyedge.exporters.source import from_checkpoint
 from tinyedge.files import sha256_file, write_atomic
+from tinyedge.overlap import KEY, pack_digests
 from tinyedge.registry import EXPORTERS, lookup
 from tinyedge.train.checkpoint import load_checkpoint
 from tinyedge.zoo import FOLDER, FORMAT, INDEX
@@ -36,7 +41,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--only", help="DATA/NAME of one checkpoint")
+    parser.add_argument("--digests", action="store_true", help="only complete the side-cars")
     chosen = parser.parse_args()
+    if chosen.digests:
+        complete_sidecars()
+        return
     index = json.loads(INDEX.read_text())["models"] if INDEX.is_file() else []
     models = {(m["data"], m["model"], m["seed"]): m for m in index}
     representative: dict[str, Representative] = {}
@@ -56,6 +65,24 @@ def main() -> None:
     print(f"{len(listed)} models, {total:,} bytes")
     if total > LIMIT_BYTES:
         raise SystemExit(f"the zoo is larger than {LIMIT_BYTES:,} bytes: ship fewer formats of the wide members")
+
+
+def complete_sidecars() -> None:
+    """Draw each int8 file's representative images again, and record their digests if they are the very same."""
+    drawn: dict[str, Representative] = {}
+    for path in sorted(FOLDER.glob("*/*-int8.tflite")):
+        known = load_artifact(path)
+        if KEY in read_sidecar(path, known.sha256):
+            continue
+        data, recorded = path.parent.name, known.origin["representative"]
+        if data not in drawn:
+            drawn[data] = draw_representative(
+                load_dataset(data, "train"), count=recorded["count"], seed=recorded["seed"]
+            )
+        if drawn[data].origin["images_digest"] != recorded["images_digest"]:
+            raise SystemExit(f"{path.name}: other images than at its export")
+        write_sidecar(known, **{KEY: pack_digests(drawn[data].images)})
+        print(f"{data}/{path.name}: {recorded['count']} digests")
 
 
 def build(path: Path, data: str, representative: Representative) -> dict[str, Any]:

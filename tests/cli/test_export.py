@@ -61,6 +61,19 @@ def test_the_text_says_what_was_written_and_how_it_did(tmp_path, capsys):
     assert "differs from the float module by" in printed
 
 
+def test_a_module_of_ones_own_becomes_an_artifact(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_cli_net.py").write_text(
+        "from torch import nn\n\ndef make():\n    return nn.Sequential(nn.Flatten(), nn.Linear(48, 4))\n"
+    )
+    arguments = ["--to", "onnx-fp32", "--from", "own_cli_net:make", "--input-shape", "4,4,3"]
+    assert run(["export", *arguments, "--normalize", "-1..1", "--color", "BGR"]) == PASS, capsys.readouterr().err
+    sys.modules.pop("own_cli_net")
+    artifact = load_artifact(tmp_path / "make-onnx-fp32.onnx")
+    assert artifact.convention.flags == "--normalize -1..1 --color BGR"
+    assert artifact.image_shape == (4, 4, 3)
+
+
 def test_help_shows_an_example(capsys):
     assert run(["export", "--help"]) == PASS
     assert "tinyedge export --to tflite-int8 --data shapes" in " ".join(capsys.readouterr().out.split())
@@ -72,6 +85,22 @@ def test_help_shows_an_example(capsys):
         (["--to", "tflite-int9", "--checkpoint", "c.safetensors"], "did you mean tflite-int8"),
         (["--to", "onnx-fp32"], "neither --checkpoint nor --from"),
         (["--to", "onnx-fp32", "--checkpoint", "a", "--from", "b"], "both --checkpoint and --from"),
+        (["--to", "tf-int8", "--from", "FOLDER"], "not stated"),
+        (
+            ["--to", "tf-fp32", "--from", "FOLDER", "--normalize", "0..1", "--input-shape", "8,8,3"],
+            "states its own size",
+        ),
+        (["--to", "onnx-fp32", "--from", "no_such:net", "--normalize", "0..1"], "--input-shape"),
+        (["--to", "onnx-fp32", "--from", "no_such:net", "--input-shape", "8,8,3"], "not stated"),
+        (
+            ["--to", "onnx-fp32", "--from", "no_such:net", "--normalize", "0..1", "--input-shape", "8,8,3"],
+            "no such module",
+        ),
+        (
+            ["--to", "onnx-fp32", "--from", "no_such:net", "--normalize", "0..1", "--input-shape", "8,8,4"],
+            "1 or 3 channels",
+        ),
+        (["--to", "onnx-fp32", "--checkpoint", "CHECKPOINT", "--color", "BGR"], "fixes its input"),
         (["--to", "onnx-fp32", "--checkpoint", "absent.safetensors"], "no such checkpoint"),
         (["--to", "tf-int8", "--from", "absent.keras"], "no such model"),
         (["--to", "onnx-fp32", "--checkpoint", "CHECKPOINT", "--representative", "200"], "does not quantize"),

@@ -48,11 +48,17 @@ def test_too_few_images_exit_3(capsys):
 
 
 def test_json_on_stdout_and_report_in_a_file_say_the_same(tmp_path, capsys):
-    code = run([*BASE, "--format", "json", "--report", str(tmp_path / "new" / "r.json")])
+    code = run([*BASE, "--format", "json", "--out", str(tmp_path / "new")])
     printed = json.loads(capsys.readouterr().out)
-    assert printed == json.loads((tmp_path / "new" / "r.json").read_text())
+    assert printed == json.loads((tmp_path / "new" / "run.json").read_text())
     assert printed["verdict"]["exit_code"] == code
     assert "2,000 of 10,000 images drawn with seed 0" in printed["data"]["source"]
+
+
+def test_the_reports_asked_for_are_written(tmp_path, capsys):
+    assert run([*BASE[:5], "--images", "200", "--parity", "0", "--report", "junit,md", "--out", str(tmp_path)]) == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["junit.xml", "report.md", "run.json"]
+    assert "INCONCLUSIVE" in (tmp_path / "report.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -111,6 +117,13 @@ def test_foreign_files_on_an_image_folder(tmp_path, zoo_entry, shapes_test, caps
         (["--deployed", "{onnx}"], 2, "tflite-int8 runs tflite files"),
         (["--deployed", "{bare}"], 2, "--normalize"),
         (["--deployed", "{bare}", "--normalize", "128"], 2, "MEAN,STD"),
+        (["--deployed", "{bare}", "--normalize", "0.5,0.5"], 2, "in units of 0..1"),
+        (["--deployed", "{bare}", "--normalize", "0..255"], 2, "clearly better under another convention"),
+        (["--deployed", "{bare}", "--normalize", "128,128", "--layout", "NCHW"], 2, "stated layout does not fit"),
+        (["--reference-normalize", "0..1"], 2, "--reference-normalize"),
+        (["--reference-normalize", "0..7", "--data", "shapes", *FILES], 2, "--reference-normalize"),
+        (["--labels", "{tmp}/none.txt"], 2, "no such label file"),
+        (["--labels", "{policy}"], 2, "name different classes"),
         (["--deployed", "{bare}", "--normalize", "128,0"], 2, "MEAN,STD"),
         (["--deployed", "{changed}"], 2, "side-car describes"),
         (["--deployed", "{fp32}"], 2, "input is not int8"),
@@ -125,7 +138,9 @@ def test_foreign_files_on_an_image_folder(tmp_path, zoo_entry, shapes_test, caps
         (["--data", "{two_classes}"], 2, "has no scalecnn-c6 trained on two"),
         (["--data", "{small}", *FILES], 2, "32x32x3"),
         (["--data", "{two_classes}", *FILES], 2, "2 classes in the data"),
-        (["--report", "{tmp}"], 2, "a folder"),
+        (["--report", "run.json"], 2, "report format"),
+        (["--report", ","], 2, "no report format"),
+        (["--out", "{text}"], 2, "text.tflite"),
         (["--params", "3"], 2, "factor"),
         (["--params", "50k", *FILES], 2, "--params and both files"),
         (["--reference", "{onnx}"], 2, "which model?"),

@@ -16,6 +16,7 @@ from tinyedge.errors import ClassCountMismatch, ExportError, ImageSizeMismatch, 
 from tinyedge.exporters.base import Options
 from tinyedge.exporters.source import KerasSource, TorchSource, from_checkpoint
 from tinyedge.files import sha256_file
+from tinyedge.overlap import overlapping
 from tinyedge.registry import EXPORTERS, lookup
 
 
@@ -66,6 +67,17 @@ class ExporterContract:
             assert (drawn["split"], drawn["count"], drawn["seed"]) == ("train", 120, 3)
             assert drawn["data_digest"] == exporting.noise().digest
             assert drawn["calibration"] == "minmax"
+
+    def test_the_side_car_knows_the_representative_images_again(self, exporter):
+        artifact, seen = exporting.exported(self.name), exporting.noise()
+        if exporter.quantized:
+            assert overlapping(artifact, seen) == 120
+            assert overlapping(artifact, seen.take(np.arange(50))) == overlapping(
+                artifact, replace(seen, labels=seen.labels[::-1].copy()).take(np.arange(50))
+            ), "an image is the same under any label"
+            assert overlapping(artifact, exporting.noise("test")) == 0
+        else:
+            assert overlapping(artifact, seen) is None
 
     def test_the_side_car_names_no_folder_of_this_machine(self):
         path = exporting.exported(self.name).path
@@ -142,7 +154,7 @@ class ExporterContract:
     def test_without_its_side_car_the_file_does_not_stay(self, exporter, tmp_path, monkeypatch):
         self.convert_from_the_export_at_hand(exporter, monkeypatch)
 
-        def fail(*_):
+        def fail(*_, **__):
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr("tinyedge.exporters.base.write_sidecar", fail)
@@ -193,6 +205,10 @@ class TestTfliteFp32(ExporterContract):
 
 class TestTfliteInt8(ExporterContract):
     name = "tflite-int8"
+
+
+class TestTfFp32(ExporterContract):
+    name = "tf-fp32"
 
 
 class TestTfInt8(ExporterContract):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_models
-from tiny_models import CLASSES, SIZE, images
+from tiny_models import SIZE, images
 
 from tinyedge import errors
 from tinyedge.artifact import FAMILY_CONVENTION, load_artifact
@@ -100,13 +100,19 @@ class TargetContract:
         assert seen[-1] == (20, 20)
         assert seen == sorted(seen)
 
+    def test_a_convention_for_one_run_takes_the_artifacts_place(self, session, artifact):
+        batch = self.images(4)
+        swapped = dataclasses.replace(FAMILY_CONVENTION, color="BGR")
+        np.testing.assert_array_equal(session.run(batch, convention=swapped), session.run(batch[..., ::-1]))
+        np.testing.assert_array_equal(session.run(batch, convention=artifact.convention), session.run(batch))
+
     @pytest.mark.parametrize("wrong", ["size", "dtype", "channels", "one image"])
     def test_wrong_images_are_refused(self, session, wrong):
         h, w, c = self.shape
         batch = {
             "size": np.zeros((2, h, w + 1, c), np.uint8),
             "dtype": np.zeros((2, h, w, c), np.float32),
-            "channels": np.zeros((2, h, w, 1), np.uint8),
+            "channels": np.zeros((2, h, w, 4), np.uint8),
             "one image": np.zeros((h, w, c), np.uint8),
         }[wrong]
         with pytest.raises(errors.ImageSizeMismatch, match="do not fit the model"):
@@ -224,7 +230,6 @@ class Int8Contract(TargetContract):
     @pytest.mark.parametrize(
         ("options", "words"),
         [
-            ({"input_dtype": "uint8"}, ["input is not int8", "uint8 input"]),
             ({"precision": "fp32"}, ["input is not int8", "float32 input, fp32 weights"]),
             ({"quantized": False}, ["int8 without quantization", "without scale and zero point"]),
         ],
@@ -237,15 +242,20 @@ class Int8Contract(TargetContract):
         assert caught.value.exit_code == 2
         assert caught.value.fix
 
-    def test_a_dynamic_batch_is_refused_where_firmware_would(self, target, tmp_path):
+    def test_a_dynamic_batch_is_fixed_to_1_and_said(self, target, session, tmp_path):
         artifact = artifact_of(tmp_path, tiny_models.tflite(batch=-1), ".tflite")
         assert artifact.input.shape[0] == -1
-        if target.microcontroller:
-            with pytest.raises(errors.ArtifactUnsupported, match="dynamic batch"):
-                target.open(artifact)
-        else:
-            with target.open(artifact, processes=1) as session:
-                assert session.run(self.images(2)).shape == (2, CLASSES)
+        with target.open(artifact, processes=1) as dynamic:
+            np.testing.assert_array_equal(dynamic.run(self.images(3)), session.run(self.images(3)))
+            assert "fixed to 1" in dynamic.facts()["preparation"][-1]
+        assert "fixed to 1" not in session.facts()["preparation"][-1]
+
+    def test_uint8_in_and_out_is_the_int8_model_128_higher(self, target, session, tmp_path):
+        artifact = artifact_of(tmp_path, tiny_models.tflite(io="uint8"), ".tflite")
+        with target.open(artifact, processes=1) as unsigned:
+            outputs = unsigned.run(self.images())
+        assert outputs.dtype == np.uint8
+        np.testing.assert_array_equal(outputs.astype(int) - 128, session.run(self.images()))
 
 
 class TestOnnxFp32(FloatContract):

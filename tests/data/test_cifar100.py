@@ -8,7 +8,7 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 
-from tinyedge.data import cifar100
+from tinyedge.data import cifar100, official
 from tinyedge.data.cifar100 import OFFICIAL_MD5, find_cifar100, load_cifar100
 from tinyedge.data.cifar100_classes import FINE_LABELS, SUPERCLASS_NAMES, SUPERCLASS_OF, SUPERCLASSES
 from tinyedge.data.dataset import Dataset
@@ -210,7 +210,7 @@ def test_a_download_that_another_process_finished_first(tmp_path, torchvision, m
 
 def test_cache_folder_default(monkeypatch):
     monkeypatch.delenv("TINYEDGE_CACHE")
-    assert cifar100.cache_folder() == cifar100.Path.home() / ".cache" / "tinyedge"
+    assert official.cache_folder() == cifar100.Path.home() / ".cache" / "tinyedge"
 
 
 def test_real_images_keep_their_ids_in_an_image_folder(cifar100_test, tmp_path, as_folder):

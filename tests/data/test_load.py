@@ -52,8 +52,8 @@ def test_auto(tmp_path, monkeypatch, tiny_cifar100):
 
 
 def test_unknown_names_and_splits(tmp_path):
-    with pytest.raises(DatasetNotFound, match=r"cifar10\n(.|\n)*did you mean cifar100\?"):
-        load_dataset("cifar10", "test")
+    with pytest.raises(DatasetNotFound, match=r"cifar1000\n(.|\n)*did you mean cifar100\?"):
+        load_dataset("cifar1000", "test")
     with pytest.raises(DatasetNotFound, match="check the path"):
         load_dataset(str(tmp_path / "nowhere"), "test")
     with pytest.raises(UsageError, match="train or test"):

@@ -108,6 +108,41 @@ def test_a_dynamic_batch_is_seen(tmp_path):
     assert read_model(written(tmp_path, tiny_models.tflite(batch=-1))).input.shape == (-1, 8, 8, 3)
 
 
+def test_a_stated_layout_settles_what_can_be_read_both_ways(tmp_path):
+    def change(graph, model):
+        graph.tensors[graph.inputs[0]].shape = [1, 3, 8, 3]
+
+    path = written(tmp_path, surgery(change))
+    for layout in ("NHWC", "NCHW"):
+        assert read_model(path, layout).input.layout == layout
+    with pytest.raises(errors.ArtifactUnsupported, match="read in two ways") as caught:
+        read_model(path)
+    assert "NHWC would be images of 3x8 with 3 channels, NCHW of 8x3 with 3 channels" in caught.value.found
+    assert caught.value.fix == "--layout NHWC or --layout NCHW"
+
+
+def test_a_stated_layout_that_does_not_fit_is_refused(tmp_path):
+    path = written(tmp_path, tiny_models.tflite())
+    assert read_model(path, "NHWC").input.layout == "NHWC"
+    with pytest.raises(errors.ArtifactUnsupported, match="stated layout does not fit"):
+        read_model(path, "NCHW")
+
+
+def test_a_single_output_is_refused_with_what_would_do(tmp_path):
+    def change(graph, model):
+        graph.tensors[graph.outputs[0]].shape = [1, 1]
+
+    with pytest.raises(errors.ArtifactUnsupported, match="single output") as caught:
+        read_model(written(tmp_path, surgery(change)))
+    assert "softmax over 0 and z is the sigmoid of z" in caught.value.fix
+
+
+def test_uint8_in_and_out_is_read_with_its_scale(tmp_path):
+    facts = read_model(written(tmp_path, tiny_models.tflite(io="uint8")))
+    assert (facts.precision, facts.output_kind) == ("int8", "logits")
+    assert (facts.input.dtype, facts.input.zero_point, facts.output.dtype) == ("uint8", 128, "uint8")
+
+
 def test_missing_quantization_is_seen(tmp_path):
     assert not read_model(written(tmp_path, tiny_models.tflite(quantized=False))).input.quantized
 
@@ -131,7 +166,7 @@ def test_two_outputs_are_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("shape", "words"),
-    [([1, 192], "input is not an image"), ([1, 8, 8, 4], "not an image"), ([1, 3, 8, 3], "layout is ambiguous")],
+    [([1, 192], "input is not an image"), ([1, 8, 8, 4], "not an image"), ([1, 3, 8, 3], "read in two ways")],
 )
 def test_an_input_that_is_no_image_is_refused(tmp_path, shape, words):
     def change(graph, model):

@@ -102,6 +102,7 @@ def tflite(
     nan: bool = False,
     scale: float = _IN,
     channels_first: bool = False,
+    io: str | None = None,
 ) -> bytes:
     """A whole model, or one with a single thing wrong.
 
@@ -117,6 +118,7 @@ def tflite(
         nan: whether a weight is NaN (fp32).
         scale: the input's.
         channels_first: whether the input's shape is written NCHW.
+        io: ``uint8`` puts a QUANTIZE before and behind an int8 model, as TensorFlow's converter does.
     """
     int8 = precision == "int8"
     act = "int8" if int8 else "float32"
@@ -143,6 +145,10 @@ def tflite(
         "image", shape, kind, scale if scaled else None, 128 if kind == "uint8" else 0,
         signature=[batch, *shape[1:]] if batch == -1 else None,
     )  # fmt: skip
+    given = image
+    if io:
+        given = b.tensor("given", shape, io, scale, 128, signature=[batch, *shape[1:]] if batch == -1 else None)
+        _quantize(b, given, image)
     conv_scale = np.abs(w["conv"]).max(axis=(1, 2, 3)) / 127
     head_scale = np.abs(np.nan_to_num(w["head"])).max() / 127
     maps = b.tensor("maps", [1, 4, 4, CHANNELS], act, q(_ACT), -128 if int8 else 0)
@@ -176,7 +182,11 @@ def tflite(
         4 if int8 else 1,
     )  # fmt: skip
     if ending == "FULLY_CONNECTED":
-        return b.bytes([image], [scores])
+        last = scores
+        if io:
+            last = b.tensor("taken", [1, CLASSES], io, _OUT, 3 + 128)
+            _quantize(b, scores, last)
+        return b.bytes([given], [last])
     out = b.tensor("out", [1, CLASSES], act, q(1 / 256), -128 if int8 else 0)
     if ending == "SOFTMAX":
         softmax = schema.SoftmaxOptionsT()
@@ -185,6 +195,10 @@ def tflite(
     else:
         b.operator(ending, [scores], [out])
     return b.bytes([image], [out])
+
+
+def _quantize(b: TfliteBuilder, source: int, result: int) -> None:
+    b.operator("QUANTIZE", [source], [result], schema.QuantizeOptionsT(), schema.BuiltinOptions.QuantizeOptions, 2)
 
 
 def onnx_model(

@@ -157,7 +157,8 @@ def _memory() -> Check:
 
 
 def _data() -> Check:
-    from tinyedge.data.cifar100 import DATA_VARIABLE, find_cifar100
+    from tinyedge.data.cifar100 import find_cifar100
+    from tinyedge.data.official import DATA_VARIABLE
 
     folder = os.environ.get(DATA_VARIABLE)
     if not folder:

@@ -13,12 +13,16 @@ from rich.table import Table
 from tinyedge import __version__
 from tinyedge.artifact import load_artifact
 from tinyedge.cli.options import (
+    ColorOption,
     DataDirOption,
     DataOption,
     Format,
     FormatOption,
-    parse_convention,
+    LayoutOption,
+    NormalizeOption,
+    ResizeOption,
     print_json,
+    stated_input,
     stderr,
     stdout,
 )
@@ -42,10 +46,10 @@ def evaluate(
     data: DataOption = "auto",
     data_dir: DataDirOption = None,
     split: Annotated[str, typer.Option(help="train or test.")] = "test",
-    normalize: Annotated[
-        str | None,
-        typer.Option(metavar="MEAN,STD", help="A model without a side-car: its input is (pixel - MEAN)/STD."),
-    ] = None,
+    normalize: NormalizeOption = None,
+    color: ColorOption = None,
+    layout: LayoutOption = None,
+    resize: ResizeOption = None,
     piece: Annotated[
         int | None, typer.Option(min=1, help="Images in memory at a time (default: 16 MiB of pixels).")
     ] = None,
@@ -70,7 +74,7 @@ def evaluate(
     lookup(TARGETS, "target", target)
     if save is not None:
         check_writable(save)
-    artifact = load_artifact(model, convention=None if normalize is None else parse_convention(normalize))
+    artifact = load_artifact(model, stated=stated_input(normalize, color, layout, resize))
     runs, name = Model(target, artifact), resolved(data, data_dir)
     seen: dict[str, Any] = {}
     if save is None:

@@ -1,4 +1,4 @@
-"""``tinyedge export``: a trained checkpoint or a Keras model to an artifact."""
+"""``tinyedge export``: a trained checkpoint, a module of one's own or a Keras model to an artifact."""
 
 from __future__ import annotations
 
@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tinyedge.artifact import Artifact, sidecar_path
-from tinyedge.cli.options import DataDirOption, DataOption, Format, FormatOption, parse_convention, print_json, stderr
+from tinyedge.cli.options import (
+    NORMALIZE,
+    Color,
+    ColorOption,
+    DataDirOption,
+    DataOption,
+    Format,
+    FormatOption,
+    parse_convention,
+    print_json,
+    stderr,
+)
+from tinyedge.convention import InputConvention
+from tinyedge.entry_point import is_entry_point
 from tinyedge.errors import UsageError
 from tinyedge.registry import EXPORTERS, lookup
 
@@ -24,11 +37,27 @@ _FEW, _SATURATED = 500, 0.01
 def export(
     to: Annotated[str, typer.Option("--to", help=f"The exporter: {', '.join(EXPORTERS)}.")],
     checkpoint: Annotated[
-        Path | None, typer.Option(help="A checkpoint of tinyedge train (.safetensors).", show_default=False)
-    ] = None,
-    keras: Annotated[
         Path | None,
-        typer.Option("--from", help="A Keras file or a SavedModel folder instead (tf-int8).", show_default=False),
+        typer.Option(
+            help="A checkpoint of tinyedge train (.safetensors); with --from module:function the state dict for it.",
+            show_default=False,
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="MODULE:FUNCTION|PATH",
+            help="A function of your own that returns a torch.nn.Module (imported from the current folder), or a "
+            "Keras file or SavedModel folder (tf-fp32, tf-int8).",
+            show_default=False,
+        ),
+    ] = None,
+    input_shape: Annotated[
+        str | None,
+        typer.Option(
+            metavar="H,W,C", help="With --from module:function: the images that it takes.", show_default=False
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -47,11 +76,12 @@ def export(
     normalize: Annotated[
         str | None,
         typer.Option(
-            metavar="MEAN,STD",
-            help="With --from: how a pixel becomes the model's input, in pixel units (default: 128,128).",
+            metavar=NORMALIZE,
+            help="With --from: how a pixel becomes the model's input, in pixel units.",
             show_default=False,
         ),
     ] = None,
+    color: ColorOption = None,
     data: DataOption = "auto",
     data_dir: DataDirOption = None,
     format: FormatOption = Format.TEXT,
@@ -64,23 +94,17 @@ def export(
         --checkpoint runs/shapes/scalecnn-c6-seed0.safetensors
       tinyedge export --to onnx-fp32 --batch dynamic \\
         --checkpoint c6.safetensors --out c6.onnx
-      tinyedge export --to tf-int8 --from model.keras --normalize 0,1 \\
+      tinyedge export --to tf-int8 --from model.keras --normalize 0..255 \\
         --data photos/ --out model.tflite
+      tinyedge export --to onnx-fp32 --from nets:small --input-shape 96,96,3 \\
+        --normalize -1..1 --checkpoint small.safetensors
     """
     exporter = lookup(EXPORTERS, "exporter", to)()
     exporter.require()
     from tinyedge.exporters.base import Options
 
-    origin = checkpoint or keras
-    if origin is None or (checkpoint is not None and keras is not None):
-        raise UsageError(
-            "one model to export is needed",
-            found="both --checkpoint and --from" if origin else "neither --checkpoint nor --from",
-            expected="one of the two",
-            fix="tinyedge train writes a checkpoint",
-        )
     console = stderr()
-    source = _source(checkpoint, keras, normalize)
+    source, origin = _source(checkpoint, start, normalize, color, input_shape)
     images: Representative | None = None
     if exporter.quantized:
         images = _representative(source, representative, representative_seed, data, data_dir)
@@ -103,21 +127,82 @@ def export(
         _print(artifact)
 
 
-def _source(checkpoint: Path | None, keras: Path | None, normalize: str | None) -> Source:
-    from tinyedge.exporters.source import KerasSource, from_checkpoint
+def _source(
+    checkpoint: Path | None, start: str | None, normalize: str | None, color: Color | None, input_shape: str | None
+) -> tuple[Source, Path]:
+    """What to export, and the path that the file is named after."""
+    own = start is not None and is_entry_point(start)
+    if (checkpoint is None) == (start is None) and not own:
+        raise UsageError(
+            "one model to export is needed",
+            found="both --checkpoint and --from" if checkpoint else "neither --checkpoint nor --from",
+            expected="one of the two; both only with --from module:function",
+            fix="tinyedge train writes a checkpoint",
+        )
+    if start is None:
+        assert checkpoint is not None, "one of the two is there"
+        return _trained(checkpoint, normalize, color, input_shape), checkpoint
+    if own:
+        source = _own(start, checkpoint, normalize, color, input_shape)
+        return source, Path(source.model)
+    return _keras(Path(start), normalize, color, input_shape), Path(start)
 
-    if checkpoint is not None:
-        if normalize is not None:
+
+def _trained(checkpoint: Path, normalize: str | None, color: Color | None, input_shape: str | None) -> Source:
+    from tinyedge.exporters.source import from_checkpoint
+
+    for flag, given in (("--normalize", normalize), ("--color", color), ("--input-shape", input_shape)):
+        if given is not None:
             raise UsageError(
-                "a checkpoint fixes its own normalization",
-                where="--normalize",
-                found=normalize,
+                "a checkpoint fixes its own normalization" if flag == "--normalize" else "a checkpoint fixes its input",
+                where=flag,
+                found=given,
                 expected="nothing",
             )
-        return from_checkpoint(checkpoint)
-    assert keras is not None  # the caller checked
-    source = KerasSource(keras.stem, keras)
-    return source if normalize is None else replace(source, convention=parse_convention(normalize))
+    return from_checkpoint(checkpoint)
+
+
+def _own(
+    start: str, checkpoint: Path | None, normalize: str | None, color: Color | None, input_shape: str | None
+) -> Source:
+    from tinyedge.exporters.torch_function import from_function
+
+    return from_function(start, checkpoint, _shape(input_shape), _convention(normalize, color))
+
+
+def _keras(path: Path, normalize: str | None, color: Color | None, input_shape: str | None) -> Source:
+    from tinyedge.exporters.source import KerasSource
+
+    if input_shape is not None:
+        raise UsageError("a Keras model states its own size", where="--input-shape", found=input_shape)
+    source = KerasSource(path.stem, path)
+    return replace(source, convention=_convention(normalize, color))
+
+
+def _convention(normalize: str | None, color: Color | None) -> InputConvention:
+    if normalize is None:
+        raise UsageError(
+            "how a pixel becomes the model's input is not stated",
+            expected="--normalize: the side-car records it, and quantizing runs by it",
+            fix="--normalize 0..255, 0..1, -1..1 or MEAN,STD in pixel units, as the model was trained with",
+        )
+    convention = parse_convention(normalize)
+    return convention if color is None else replace(convention, color=color.value)
+
+
+def _shape(text: str | None) -> tuple[int, int, int]:
+    try:
+        h, w, c = (int(part) for part in (text or "").split(","))
+        if min(h, w) < 1 or c not in (1, 3):
+            raise ValueError(text)
+    except ValueError as error:
+        raise UsageError(
+            "the size of the images is not stated",
+            where="--input-shape",
+            found=text,
+            expected="H,W,C with 1 or 3 channels, e.g. 32,32,3",
+        ) from error
+    return h, w, c
 
 
 def _representative(source: Source, count: int | None, seed: int, data: str, data_dir: Path | None) -> Representative:

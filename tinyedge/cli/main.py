@@ -8,7 +8,21 @@ import traceback
 import typer
 
 from tinyedge import __version__, errors
-from tinyedge.cli import data, doctor, evaluate, export, family, sweep, targets, train, validate
+from tinyedge.cli import (
+    compare,
+    data,
+    doctor,
+    evaluate,
+    export,
+    family,
+    policy,
+    power,
+    report,
+    sweep,
+    targets,
+    train,
+    validate,
+)
 from tinyedge.cli.options import drop_stdout
 
 app = typer.Typer(
@@ -22,6 +36,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("validate")(validate.validate)
+app.command("report")(report.report)
+app.command("compare")(compare.compare)
+app.command("power")(power.power)
+app.add_typer(policy.app, name="policy")
 app.command("evaluate")(evaluate.evaluate)
 app.command("family")(family.family)
 app.add_typer(data.app, name="data")

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from tinyedge.artifact import InputConvention
+from tinyedge.convention import InputConvention, Stated, parse_normalize
 from tinyedge.errors import UsageError
 
 
@@ -23,18 +23,67 @@ class Format(StrEnum):
     JSON = "json"
 
 
+class Color(StrEnum):
+    """The order of a model's channels."""
+
+    RGB = "RGB"
+    BGR = "BGR"
+    GRAY = "GRAY"
+
+
+class Layout(StrEnum):
+    """The order of a model's input dimensions."""
+
+    NHWC = "NHWC"
+    NCHW = "NCHW"
+
+
+class Resize(StrEnum):
+    """How images come to the model's size."""
+
+    BILINEAR = "bilinear"
+    NEAREST = "nearest"
+    AREA = "area"
+
+
 FormatOption = Annotated[Format, typer.Option("--format", help="How the result is printed on stdout.")]
 DataOption = Annotated[
     str,
     typer.Option(
         "--data",
         metavar="NAME|PATH",
-        help="cifar100, shapes (embedded, synthetic), or the path of an image folder, .npz or pack. "
+        help="cifar10, cifar100, shapes (embedded, synthetic), the path of an image folder, .npz or pack, or "
+        "module:function of your own. "
         "auto: cifar100 where --data-dir or $TINYEDGE_DATA is given, else shapes.",
     ),
 ]
 DataDirOption = Annotated[
-    Path | None, typer.Option("--data-dir", help="Where CIFAR-100 lies (default: $TINYEDGE_DATA).", show_default=False)
+    Path | None, typer.Option("--data-dir", help="Where CIFAR lies (default: $TINYEDGE_DATA).", show_default=False)
+]
+NORMALIZE = "0..255|0..1|-1..1|MEAN,STD"
+NormalizeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--normalize",
+        metavar=NORMALIZE,
+        help="How a pixel becomes the input of a model without a side-car: (pixel - MEAN)/STD in pixel units, or a "
+        "range that 0 to 255 is mapped to; with three channels also m1,m2,m3,s1,s2,s3.",
+        show_default=False,
+    ),
+]
+ColorOption = Annotated[
+    Color | None,
+    typer.Option(
+        "--color", help="The model's channels (default: RGB). GRAY: RGB images become luma.", show_default=False
+    ),
+]
+LayoutOption = Annotated[
+    Layout | None,
+    typer.Option("--layout", help="Only for an input shape that can be read both ways.", show_default=False),
+]
+ResizeOption = Annotated[
+    Resize | None,
+    typer.Option("--resize", help="Bring images to the model's size, as the device does.", show_default=False),
 ]
 FamilyOption = Annotated[str, typer.Option("--family", help="scalecnn or mobilenetv2.")]
 
@@ -61,29 +110,51 @@ def stderr() -> Console:
     return Console(stderr=True, highlight=False)
 
 
-def print_json(content: Any) -> None:
-    """A result as JSON on stdout; NaN is refused, as JSON has none."""
+def print_json(content: Any, *, indent: int | None = 1) -> None:
+    """A result as JSON on stdout, on one line where ``indent`` is ``None``; NaN is refused, as JSON has none."""
     try:
-        typer.echo(json.dumps(content, indent=1, allow_nan=False))
+        typer.echo(json.dumps(content, indent=indent, allow_nan=False))
     except BrokenPipeError:
         drop_stdout()
 
 
-def parse_convention(text: str) -> InputConvention:
-    """``128,128`` as (pixel - 128)/128.
+def parse_formats(text: str) -> list[str]:
+    """Names between commas.
 
     Raises:
-        UsageError: where it is not two numbers, or the second is not positive.
+        UsageError: where there is none.
     """
-    try:
-        mean, std = (float(part) for part in text.split(","))
-        if not std > 0 or not abs(mean) < float("inf") or not std < float("inf"):
-            raise ValueError(text)
-    except ValueError as error:
-        raise UsageError(
-            "not an input convention",
-            where="--normalize",
-            found=text,
-            expected="MEAN,STD in pixel units, STD above 0, e.g. 128,128 or 0,255",
-        ) from error
-    return InputConvention((mean,), (std,))
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise UsageError("no report format", where="--report", found=repr(text), expected="e.g. html,junit")
+    return names
+
+
+def parse_convention(text: str) -> InputConvention:
+    """``--normalize`` as a whole convention, RGB.
+
+    Raises:
+        UsageError: as ``parse_normalize``.
+    """
+    return InputConvention(*parse_normalize(text))
+
+
+def stated_input(
+    normalize: str | None,
+    color: Color | None = None,
+    layout: Layout | None = None,
+    resize: Resize | None = None,
+    *,
+    flag: str = "--normalize",
+) -> Stated:
+    """What the flags say of a model's input.
+
+    Raises:
+        UsageError: as ``parse_normalize``.
+    """
+    return Stated(
+        None if normalize is None else parse_normalize(normalize, flag),
+        None if color is None else color.value,
+        None if resize is None else resize.value,
+        None if layout is None else layout.value,
+    )

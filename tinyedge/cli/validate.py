@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,25 +9,37 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from tinyedge.artifact import Artifact, InputConvention, load_artifact
+from tinyedge import foreign, probe
+from tinyedge.artifact import Artifact
 from tinyedge.cli.options import (
+    NORMALIZE,
+    ColorOption,
     DataDirOption,
     DataOption,
     FamilyOption,
     Format,
     FormatOption,
-    parse_convention,
+    LayoutOption,
+    NormalizeOption,
+    ResizeOption,
+    parse_formats,
     print_json,
+    stated_input,
     stderr,
     stdout,
 )
-from tinyedge.data import load_dataset
+from tinyedge.data import Dataset, load_dataset
+from tinyedge.data.labels import in_order, read_labels
 from tinyedge.errors import UsageError
-from tinyedge.files import check_writable, write_atomic
+from tinyedge.evaluate import Model
+from tinyedge.files import check_writable
 from tinyedge.gate import DEFAULT_POLICY, policy_toml, read_policy
+from tinyedge.gate.policy_names import check_names
 from tinyedge.models.family import nearest, parse_count
 from tinyedge.registry import TARGETS, lookup
 from tinyedge.report import terminal
+from tinyedge.report.file import read_stored
+from tinyedge.report.formats import FORMATS, check_formats, write_reports
 from tinyedge.validate import PARITY_IMAGES
 from tinyedge.validate import validate as run
 from tinyedge.zoo import Entry, find
@@ -49,19 +60,34 @@ def validate(
     reference: Annotated[
         Path | None, typer.Option(help="Its float model (.onnx, .tflite or .safetensors), in place of the zoo's.")
     ] = None,
-    normalize: Annotated[
+    normalize: NormalizeOption = None,
+    reference_normalize: Annotated[
         str | None,
-        typer.Option(
-            metavar="MEAN,STD",
-            help="A model without a side-car: its input is (pixel - MEAN)/STD, e.g. 128,128 or 0,255.",
-        ),
+        typer.Option(metavar=NORMALIZE, help="The reference's, where it is another one.", show_default=False),
     ] = None,
+    color: ColorOption = None,
+    layout: LayoutOption = None,
+    resize: ResizeOption = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="The class names in the order of the outputs, one a line (default: the data's order)."),
+    ] = None,
+    look: Annotated[
+        bool,
+        typer.Option(
+            "--probe/--no-probe", help="First try your files on 200 images under the usual input conventions too."
+        ),
+    ] = True,
     data: DataOption = "auto",
     data_dir: DataDirOption = None,
     images: Annotated[
         int | None, typer.Option(min=1, help="Evaluate a seeded sample of this many images (default: all).")
     ] = None,
     policy: Annotated[Path | None, typer.Option(help="A policy file (TOML; default: the built-in policy).")] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(help="The last release's report, of the same images: judge the step from it too ([baseline])."),
+    ] = None,
     parity: Annotated[
         int, typer.Option(min=0, help="Images to run on TFLite Micro too (int8 TFLite); 0 for none.")
     ] = PARITY_IMAGES,
@@ -70,7 +96,20 @@ def validate(
         typer.Option(min=1, help="The firmware's tensor arena: TFLite Micro refuses a model that needs more."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the samples that --images and --parity draw.")] = 0,
-    report: Annotated[Path | None, typer.Option(help="Write the whole report as JSON to this file.")] = None,
+    formats: Annotated[
+        str | None,
+        typer.Option(
+            "--report",
+            metavar="FORMATS",
+            help="Write reports into --out: html, junit, md, intoto; several with commas. run.json, which tinyedge "
+            "report and --baseline read, always goes with them.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The folder of the reports (default with --report: here; alone: html).", show_default=False),
+    ] = None,
     print_policy: Annotated[
         bool,
         typer.Option(
@@ -86,17 +125,71 @@ def validate(
     \b
     Examples:
       tinyedge validate --target tflite-int8 --params 50k
-      tinyedge validate --target tflm-int8 --params 50k --report report.json
+      tinyedge validate --target tflm-int8 --params 50k \\
+        --report html,junit,md --out reports
       tinyedge validate --reference float.onnx --deployed int8.tflite \\
-        --normalize 128,128 --data my_images/
+        --normalize 0..1 --labels labels.txt --data my_images/
     """
     runtime = lookup(TARGETS, "target", target)
-    if report is not None:
-        check_writable(report)
+    chosen, folder = _reports(formats, out)
     rules = DEFAULT_POLICY if policy is None else read_policy(policy)
     if print_policy:
         typer.echo(policy_toml(rules), nl=False)
         return
+    last = None if baseline is None else read_stored(baseline)
+    _check_files(params, reference, deployed, reference_normalize)
+    notes = stderr()
+    dataset = load_dataset(data, "test", data_dir=data_dir)
+    check_names(rules, class_names=dataset.class_names, superclass_names=dataset.superclass_names, file=policy)
+    entry = None if params is None else _from_zoo(params, family, dataset.name, dataset.num_classes, notes)
+    if labels is not None:
+        dataset = in_order(dataset, read_labels(labels), labels)
+    stated = stated_input(normalize, color, layout, resize)
+    # The zoo's ONNX file is the reference that needs no torch; judged itself, it is held against the checkpoint.
+    if reference is None:
+        float_model = _shipped(entry, "checkpoint" if runtime.format == "onnx" else "onnx-fp32")
+    else:
+        own = stated_input(reference_normalize, flag="--reference-normalize")
+        float_model = foreign.load_reference(reference, stated, own, dataset, _reference_target, seed=seed)
+    if deployed is None:
+        shipped = _shipped(entry, "checkpoint" if target == "torch-fp32" else f"{runtime.format}-{runtime.precision}")
+    else:
+        shipped = foreign.load(deployed, stated, dataset, lambda _: target, seed=seed)
+    if reference is not None or deployed is not None:
+        pair = Model(_reference_target(float_model), float_model), Model(target, shipped)
+        _say_input(pair, dataset, notes)
+        if look:
+            with notes.status("trying the input convention on a few images"):
+                probe.check(reference=pair[0], deployed=pair[1], data=dataset, seed=seed)
+    if images is not None:
+        dataset = dataset.sample(images, seed=seed)
+    with _bar(notes) as bar:
+        result = run(
+            reference=float_model,
+            deployed=shipped,
+            reference_target=_reference_target(float_model),
+            target=target,
+            data=dataset,
+            policy=rules,
+            seed=seed,
+            parity_images=parity,
+            arena_bytes=arena_bytes,
+            baseline=last,
+            on_progress=_Steps(bar),
+        )
+    if chosen:
+        for path in write_reports(result, chosen, folder, dataset):
+            notes.print(f"wrote {path}", markup=False, soft_wrap=True)
+    if format is Format.JSON:
+        print_json(result.to_json(), indent=None)  # it holds a few values for every image
+    else:
+        terminal.render(result, stdout())
+    raise typer.Exit(result.verdict.exit_code)
+
+
+def _check_files(
+    params: str | None, reference: Path | None, deployed: Path | None, reference_normalize: str | None
+) -> None:
     both = reference is not None and deployed is not None
     if both == (params is not None):
         raise UsageError(
@@ -105,36 +198,24 @@ def validate(
             expected="--params, where one file may take the place of the zoo's; or both --reference and --deployed",
             fix="tinyedge validate --target tflite-int8 --params 50k",
         )
-    notes = stderr()
-    dataset = load_dataset(data, "test", data_dir=data_dir)
-    entry = None if params is None else _from_zoo(params, family, dataset.name, dataset.num_classes, notes)
-    convention = None if normalize is None else parse_convention(normalize)
-    # The zoo's ONNX file is the reference that needs no torch; judged itself, it is held against the checkpoint.
-    float_model = _model(reference, convention, entry, "checkpoint" if runtime.format == "onnx" else "onnx-fp32")
-    shipped = _model(deployed, convention, entry, f"{runtime.format}-{runtime.precision}")
-    if images is not None:
-        dataset = dataset.sample(images, seed=seed)
-    with _bar(notes) as bar:
-        result = run(
-            reference=float_model,
-            deployed=shipped,
-            reference_target=REFERENCE_TARGETS[float_model.format],
-            target=target,
-            data=dataset,
-            policy=rules,
-            seed=seed,
-            parity_images=parity,
-            arena_bytes=arena_bytes,
-            on_progress=_Steps(bar),
+    if reference is None and reference_normalize is not None:
+        raise UsageError(
+            "the zoo's reference states its own input",
+            where="--reference-normalize",
+            found=reference_normalize,
+            expected="nothing, or a model of your own as --reference",
         )
-    content = result.to_json()
-    if report is not None:
-        write_atomic(report, json.dumps(content, indent=1, allow_nan=False) + "\n")
-    if format is Format.JSON:
-        print_json(content)
-    else:
-        terminal.render(result, stdout())
-    raise typer.Exit(result.verdict.exit_code)
+
+
+def _reports(formats: str | None, out: Path | None) -> tuple[list[str], Path]:
+    """The formats to write, none where neither option is given, and the folder, before any work is done for them."""
+    if formats is None and out is None:
+        return [], Path()
+    chosen = ["json", *parse_formats(formats or "html")]
+    folder = out or Path()
+    check_formats(chosen)
+    check_writable(folder / FORMATS["json"].file)
+    return chosen, folder
 
 
 def _from_zoo(params: str, family: str, data: str, num_classes: int, notes: Console) -> Entry:
@@ -144,11 +225,21 @@ def _from_zoo(params: str, family: str, data: str, num_classes: int, notes: Cons
     return find(member, data)
 
 
-def _model(path: Path | None, convention: InputConvention | None, entry: Entry | None, format: str) -> Artifact:
-    if path is not None:
-        return load_artifact(path, convention=convention)
+def _shipped(entry: Entry | None, format: str) -> Artifact:
     assert entry is not None, "checked before: without --params both files are given"
-    return entry.load("checkpoint" if format == "checkpoint-fp32" else format)
+    return entry.load(format)
+
+
+def _reference_target(artifact: Artifact) -> str:
+    return REFERENCE_TARGETS[artifact.format]
+
+
+def _say_input(pair: tuple[Model, Model], data: Dataset, notes: Console) -> None:
+    """How the images go in, before anything runs: the report has it too."""
+    for side, model in zip(("reference", "deployed"), pair, strict=True):
+        artifact = model.artifact
+        steps = "; ".join(artifact.preparation(data.images.shape[1:]))
+        notes.print(f"{side}: {artifact.path.name}: {steps}; {artifact.output_kind} out", markup=False, soft_wrap=True)
 
 
 def _bar(console: Console) -> Progress:

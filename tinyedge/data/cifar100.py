@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import pickle
-import sys
-import tempfile
-from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from tinyedge.data.cifar100_classes import FINE_LABELS, SUPERCLASS_NAMES, SUPERCLASS_OF
 from tinyedge.data.dataset import Dataset
-from tinyedge.data.folder import folder_splits, read_folder
+from tinyedge.data.folder import read_folder
+from tinyedge.data.official import Official, rows_to_images
 from tinyedge.data.pack import is_pack, read_pack
-from tinyedge.errors import ClassCountMismatch, CorruptImage, DataError, DatasetNotFound, ImageSizeMismatch
+from tinyedge.errors import ClassCountMismatch, DataError, DatasetNotFound, ImageSizeMismatch
 
-DATA_VARIABLE, CACHE_VARIABLE = "TINYEDGE_DATA", "TINYEDGE_CACHE"
 OFFICIAL_MD5 = {
     "train": "16019d7e3df5f24257cddd939b257f8d",
     "test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
     "meta": "7973b15100ade9c7d40fb424638fde48",
 }
 """Of the files in the official ``cifar-100-python`` folder, as ``torchvision.datasets.CIFAR100`` checks them (its
-``train_list``, ``test_list`` and ``meta``). A file is unpickled only if it has its sum: a pickle can run anything."""
-_OFFICIAL = "cifar-100-python"
-_THREE_WAYS = (
+``train_list``, ``test_list`` and ``meta``)."""
+_OFFICIAL = Official(
+    "CIFAR-100",
+    "cifar100",
+    "cifar-100-python",
+    OFFICIAL_MD5,
+    "CIFAR100",
     "one of: (1) --data-dir or $TINYEDGE_DATA naming a folder with the grid pack (manifest.json), or the official "
     "cifar-100-python folder; (2) the same with an image folder, train/<class>/*.png and test/<class>/*.png; "
     "(3) with network access, pip install 'tinyedge[train]': torchvision then downloads it once. "
-    "Or use the embedded synthetic set: --data shapes"
+    "Or use the embedded synthetic set: --data shapes",
 )
 
 
@@ -50,11 +47,10 @@ def load_cifar100(split: str, data_dir: Path | None = None) -> Dataset:
         CorruptImage: where a file is damaged or is not the official one.
         ClassCountMismatch, ImageSizeMismatch: where what is there is something else than CIFAR-100.
     """
-    stated = data_dir or (Path(os.environ[DATA_VARIABLE]) if os.environ.get(DATA_VARIABLE) else None)
-    folder = _download() if stated is None else find_cifar100(stated)
+    folder = _OFFICIAL.locate(data_dir)
     if is_pack(folder):
         found = read_pack(folder, split)
-    elif _is_official(folder):
+    elif _OFFICIAL.is_at(folder):
         found = _read_official(folder, split)
     else:
         found = read_folder(folder, split)
@@ -67,26 +63,7 @@ def find_cifar100(data_dir: Path) -> Path:
     Raises:
         DatasetNotFound: where neither does.
     """
-    if not data_dir.is_dir():
-        raise DatasetNotFound("the data folder does not exist", where=data_dir, expected="CIFAR-100", fix=_THREE_WAYS)
-    for folder in (data_dir, data_dir / "cifar100", data_dir / _OFFICIAL):
-        if is_pack(folder) or _is_official(folder) or folder_splits(folder):
-            return folder
-    children = sorted(path.name for path in data_dir.iterdir())
-    raise DatasetNotFound(
-        "there is no CIFAR-100 in the data folder",
-        where=data_dir,
-        found=", ".join(children[:8]) or "an empty folder",
-        expected="manifest.json, or the files train, test and meta, or the folders train and test; here or in a child "
-        "cifar100 or cifar-100-python",
-        fix=_THREE_WAYS,
-    )
-
-
-def cache_folder() -> Path:
-    """Where downloads are kept: ``$TINYEDGE_CACHE``, else ``~/.cache/tinyedge``."""
-    stated = os.environ.get(CACHE_VARIABLE)
-    return Path(stated) if stated else Path.home() / ".cache" / "tinyedge"
+    return _OFFICIAL.find(data_dir)
 
 
 def _as_cifar100(found: Dataset, folder: Path) -> Dataset:
@@ -116,64 +93,16 @@ def _as_cifar100(found: Dataset, folder: Path) -> Dataset:
     )
 
 
-def _is_official(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in OFFICIAL_MD5)
-
-
 def _read_official(folder: Path, split: str) -> Dataset:
     """The official python version: rows of 3072 bytes, the red plane first."""
     if split not in ("train", "test"):
         raise DatasetNotFound("CIFAR-100 has no such split", where=folder, found=split, expected="train or test")
-    names, content = _unpickled(folder / "meta"), _unpickled(folder / split)
+    names, content = _OFFICIAL.unpickled(folder / "meta"), _OFFICIAL.unpickled(folder / split)
     try:
-        planes = np.asarray(content["data"], np.uint8).reshape(-1, 3, 32, 32)
+        images = rows_to_images(content["data"])
         labels = np.asarray(content["fine_labels"], np.int64)
         classes = tuple(names["fine_label_names"])
     except (KeyError, ValueError, TypeError) as error:
         raise DataError("the file is not CIFAR-100's", where=folder / split, found=error) from error
-    images = np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
     source = f"{folder.resolve().name} (official python files)"
     return Dataset("cifar100", split, images, labels, classes, source=source)
-
-
-def _unpickled(path: Path) -> dict[str, Any]:
-    """The content of an official file; the very bytes that are unpickled are those that were checked."""
-    content = path.read_bytes()
-    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    if found != OFFICIAL_MD5[path.name]:
-        raise CorruptImage(
-            "the file is not the official one, and a pickle from elsewhere is never opened",
-            where=path,
-            found=f"MD5 {found}, {len(content):,} bytes",
-            expected=OFFICIAL_MD5[path.name],
-            fix="unpack cifar-100-python.tar.gz again",
-        )
-    return dict(pickle.loads(content, encoding="latin1"))  # noqa: S301  # exactly the published bytes
-
-
-def _download() -> Path:
-    """The official folder in the cache, fetched by torchvision if it is not there: whole, or not at all."""
-    cache = cache_folder()
-    folder = cache / _OFFICIAL
-    if _is_official(folder):
-        return folder
-    try:
-        from torchvision.datasets import CIFAR100
-
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".cifar100.tmp-", dir=cache) as temporary:
-            with redirect_stdout(sys.stderr):  # stdout is for results
-                CIFAR100(temporary, download=True)
-            (Path(temporary) / _OFFICIAL).replace(folder)
-    except (ImportError, OSError, RuntimeError) as error:
-        # No torchvision, no network (URLError is an OSError), a damaged download, a cache that cannot be written.
-        if _is_official(folder):  # another process was faster
-            return folder
-        raise DatasetNotFound(
-            "CIFAR-100 is not here and could not be downloaded",
-            where=f"${DATA_VARIABLE} is not set; cache {cache}",
-            found=f"{type(error).__name__}: {error}",
-            expected="CIFAR-100",
-            fix=_THREE_WAYS,
-        ) from error
-    return folder

@@ -49,7 +49,7 @@ def split_info(dataset: Dataset) -> SplitInfo:
     counts = np.bincount(dataset.labels, minlength=dataset.num_classes)
     seen: dict[bytes, set[int]] = {}
     duplicates = relabelled = 0
-    for pixels, label in zip(_pixel_digests(dataset.images), dataset.labels.tolist(), strict=True):
+    for pixels, label in zip(pixel_digests(dataset.images), dataset.labels.tolist(), strict=True):
         labels = seen.setdefault(pixels, set())
         duplicates += bool(labels)
         relabelled += bool(labels) and label not in labels
@@ -68,18 +68,18 @@ def overlaps(datasets: Sequence[Dataset]) -> list[Overlap]:
     for i, later in enumerate(datasets):
         for earlier in datasets[:i]:
             labels: dict[bytes, set[str]] = {}
-            for pixels, label in zip(_pixel_digests(earlier.images), earlier.labels.tolist(), strict=True):
+            for pixels, label in zip(pixel_digests(earlier.images), earlier.labels.tolist(), strict=True):
                 labels.setdefault(pixels, set()).add(earlier.class_names[label])
             shared = [
                 later.class_names[label] in labels[pixels]
-                for pixels, label in zip(_pixel_digests(later.images), later.labels.tolist(), strict=True)
+                for pixels, label in zip(pixel_digests(later.images), later.labels.tolist(), strict=True)
                 if pixels in labels
             ]
             found.append(Overlap(later.split, earlier.split, len(shared), len(shared) - sum(shared)))
     return found
 
 
-def _pixel_digests(images: NDArray[np.uint8]) -> list[bytes]:
+def pixel_digests(images: NDArray[np.uint8]) -> list[bytes]:
     """One digest an image: of its shape and pixels, without the label."""
     shape = np.asarray(images.shape[1:], dtype="<i8").tobytes()
     return [hashlib.sha256(shape + image.tobytes()).digest() for image in np.ascontiguousarray(images)]

@@ -17,11 +17,12 @@ _BY_SUFFIX = {
 __all__ = ["ModelFacts", "read_model"]
 
 
-def read_model(path: Path) -> ModelFacts:
+def read_model(path: Path, layout: str | None = None) -> ModelFacts:
     """What the file says of itself.
 
     Args:
         path: an existing ``.tflite``, ``.onnx`` or ``.safetensors``; the suffix decides how it is read.
+        layout: ``NHWC`` or ``NCHW``: settles an input shape that can be read both ways.
 
     Raises:
         ArtifactUnsupported: for another suffix, or a model that is not an image classifier as targets run them.
@@ -36,5 +37,5 @@ def read_model(path: Path) -> ModelFacts:
             expected=", ".join(_BY_SUFFIX),
             fix="rename the file if only its name is wrong; convert a foreign model with: tinyedge export",
         )
-    facts: ModelFacts = import_module(module).read(path)
+    facts: ModelFacts = import_module(module).read(path, layout)
     return facts

@@ -18,8 +18,8 @@ _MAX_HEADER = 100_000_000  # safetensors' own limit
 _WIDTHS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 
 
-def read(path: Path) -> ModelFacts:
-    """What a tinyedge checkpoint says of itself.
+def read(path: Path, layout: str | None = None) -> ModelFacts:
+    """What a tinyedge checkpoint says of itself; its layout is fixed, whatever is stated.
 
     Raises:
         ArtifactCorrupt, ArtifactUnsupported: as in ``tinyedge.formats.read_model``.

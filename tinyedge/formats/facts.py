@@ -40,29 +40,40 @@ class ModelFacts:
     origin: dict[str, Any] = field(default_factory=dict)
 
 
-def image_layout(shape: tuple[int, ...], path: Path) -> str:
-    """``NHWC`` or ``NCHW``, by which dimension counts 1 or 3 channels.
+def image_layout(shape: tuple[int, ...], path: Path, stated: str | None = None) -> str:
+    """``NHWC`` or ``NCHW``, by which dimension counts 1 or 3 channels; by ``stated`` where both may.
 
     Raises:
-        ArtifactUnsupported: where the input is not one image batch of fixed size, or either layout could be meant.
+        ArtifactUnsupported: where the input is not one image batch of fixed size, where either layout could be meant
+            and none is stated, or where the stated one does not fit.
     """
-    last, first = len(shape) == 4 and shape[3] in CHANNELS, len(shape) == 4 and shape[1] in CHANNELS
-    if not (last or first) or any(size < 1 for size in shape[1:]):
+    channel = {"NHWC": 3, "NCHW": 1}
+    possible = [layout for layout, axis in channel.items() if len(shape) == 4 and shape[axis] in CHANNELS]
+    if not possible or any(size < 1 for size in shape[1:]):
         raise ArtifactUnsupported(
             "the model's input is not an image",
             where=path,
             found=f"shape {shape}",
             expected="(batch, H, W, C) or (batch, C, H, W) of fixed size, with 1 or 3 channels",
         )
-    if last and first:
+    if stated is not None and stated not in possible:
         raise ArtifactUnsupported(
-            "the input's layout is ambiguous",
+            "the stated layout does not fit the model's input",
             where=path,
-            found=f"shape {shape}",
-            expected="one channel dimension of 1 or 3",
-            fix="export the model with a larger image size",
+            found=f"--layout {stated}, shape {shape}",
+            expected=f"{possible[0]}: dimension {channel[possible[0]]} counts the channels",
         )
-    return "NHWC" if last else "NCHW"
+    if stated is None and len(possible) > 1:
+        _, a, b, c = shape
+        raise ArtifactUnsupported(
+            "the input's layout can be read in two ways",
+            where=path,
+            found=f"shape {shape}: NHWC would be images of {a}x{b} with {c} channels, "
+            f"NCHW of {b}x{c} with {a} channels",
+            expected="one of the two",
+            fix="--layout NHWC or --layout NCHW",
+        )
+    return stated or possible[0]
 
 
 def class_shape(shape: tuple[int, ...], path: Path) -> tuple[int, int]:
@@ -83,7 +94,11 @@ def class_shape(shape: tuple[int, ...], path: Path) -> tuple[int, int]:
     classes = wide[0] if wide else 1
     if classes < 2:
         raise ArtifactUnsupported(
-            "the model has a single output", where=path, found=f"shape {shape}", expected="at least 2 classes"
+            "the model has a single output",
+            where=path,
+            found=f"shape {shape}",
+            expected='a score for each of at least 2 classes: one sigmoid leaves open where "yes" begins',
+            fix="export it with two outputs: a softmax over 0 and z is the sigmoid of z",
         )
     return shape[0], classes
 

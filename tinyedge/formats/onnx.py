@@ -20,7 +20,7 @@ _WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
 _QUANTIZED_WEIGHTS = {"QLinearConv": 3, "QLinearMatMul": 3, "ConvInteger": 1, "MatMulInteger": 1}
 
 
-def read(path: Path) -> ModelFacts:
+def read(path: Path, layout: str | None = None) -> ModelFacts:
     """What an ``.onnx`` says of itself.
 
     Raises:
@@ -43,7 +43,7 @@ def read(path: Path) -> ModelFacts:
         format="onnx",
         precision=single_precision(_weight_dtypes(graph, constants), path),
         params=sum(_elements(t) for t in constants.values() if t.data_type != onnx.TensorProto.INT64),
-        input=TensorSpec(inputs[0].name, image, _dtype(inputs[0]), image_layout(image, path)),
+        input=TensorSpec(inputs[0].name, image, _dtype(inputs[0]), image_layout(image, path, layout)),
         output=TensorSpec(graph.output[0].name, class_shape(scores, path), _dtype(graph.output[0]), "NK"),
         output_kind=_output_kind(graph, path),
     )

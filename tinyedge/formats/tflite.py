@@ -73,7 +73,7 @@ class Graph:
     outputs: tuple[int, ...]
 
 
-def read(path: Path) -> ModelFacts:
+def read(path: Path, layout: str | None = None) -> ModelFacts:
     """What a ``.tflite`` says of itself.
 
     Raises:
@@ -92,7 +92,7 @@ def read(path: Path) -> ModelFacts:
         format="tflite",
         precision=single_precision(_weight_dtypes(graph), path),
         params=_count(graph),
-        input=_spec(image, image.shape, image_layout(image.shape, path), path),
+        input=_spec(image, image.shape, image_layout(image.shape, path, layout), path),
         output=_spec(scores, class_shape(scores.shape, path), "NK", path),
         output_kind=_output_kind(graph, path),
     )
