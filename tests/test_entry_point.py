@@ -56,7 +56,9 @@ def test_it_is_called_with_what_it_takes_and_the_path_is_as_before(own):
         ("def mak(): pass", "make", ["no such function", "did you mean"]),
         ("make = 3", "make", ["no such function"]),
         ("import nothing_of_this_name", "make", ["not installed", "nothing_of_this_name"]),
-        ("def make(:", "make", ["cannot be imported", "SyntaxError"]),
+        ("x = 1\ndef make(:", "make", ["cannot be imported", "SyntaxError", "line 2"]),
+        ("import sys\nsys.exit(3)", "make", ["cannot be imported", "SystemExit", "line 2"]),
+        ("import sys\ndef make(): sys.exit()", "make", ["raises an error", "SystemExit", "line 2"]),
         ("1 / 0", "make", ["cannot be imported", "ZeroDivisionError", "line 1"]),
         ("def make():\n    return {}['k']", "make", ["raises an error", "KeyError", "line 2"]),
         ("def make(a, b): pass", "make", ["raises an error", "TypeError"]),
@@ -66,6 +68,7 @@ def test_what_goes_wrong_in_it_is_one_clear_error(own, code, function, words):
     name = own(code)
     with pytest.raises(UsageError) as caught:
         call_entry_point(f"{name}:{function}", "--from")
+    assert "entry_point.py" not in caught.value.where
     assert all(word in str(caught.value) for word in words)
     assert f"--from {name}:{function}" in caught.value.where
 

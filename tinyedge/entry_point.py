@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 from tinyedge.errors import UsageError
@@ -36,7 +37,7 @@ def call_entry_point(text: str, flag: str, *arguments: Any) -> Any:
         function = _function(text, flag)
         try:
             return function(*arguments[: _taken(function)])
-        except Exception as error:  # whatever somebody's code raises
+        except (Exception, SystemExit) as error:  # whatever somebody's code raises
             raise UsageError(
                 "the function raises an error",
                 where=f"{flag} {text}{_line(error)}",
@@ -57,7 +58,7 @@ def _function(text: str, flag: str) -> Callable[..., Any]:
             expected=f"{name.replace('.', '/')}.py in the current folder, or an installed package",
             fix="run from the folder that holds it" if ours else f"pip install what provides {error.name}",
         ) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(
             "the module cannot be imported",
             where=f"{flag} {text}{_line(error)}",
@@ -91,11 +92,12 @@ def _taken(function: Callable[..., Any]) -> int:
 
 
 def _line(error: BaseException) -> str:
-    """Where in somebody's code it was raised: the last line of the traceback."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "" if trace is None else f", {Path(trace.tb_frame.f_code.co_filename).name} line {trace.tb_lineno}"
+    """Where in somebody's code it was raised: its last line in the traceback, or the one that cannot be parsed."""
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        return f", {Path(error.filename).name} line {error.lineno}"
+    frames = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+    theirs = [(file, line) for file, line in frames if file != __file__ and not file.startswith("<frozen importlib")]
+    return f", {Path(theirs[-1][0]).name} line {theirs[-1][1]}" if theirs else ""
 
 
 @contextmanager

@@ -69,6 +69,14 @@ def test_every_target_of_the_zoo_ends_in_a_verdict(target, capsys):
     assert f" on {target}" in capsys.readouterr().out.splitlines()[0]
 
 
+def test_the_last_release_is_not_overwritten(tmp_path, capsys):
+    report = tmp_path / "run.json"
+    report.write_text("the last release")
+    assert run([*BASE[:5], "--images", "200", "--baseline", str(report), "--out", str(tmp_path)]) == 2
+    assert "would replace the last release's" in capsys.readouterr().err
+    assert report.read_text() == "the last release"
+
+
 def test_the_printed_policy_is_the_policy(tmp_path, capsys):
     assert run(["validate", "--print-policy"]) == 0
     text = capsys.readouterr().out

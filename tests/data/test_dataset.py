@@ -41,6 +41,8 @@ def test_the_digest_knows_pixels_and_labels_but_no_order_and_no_name():
         ({"labels": np.array([0, 2])}, LabelOutOfRange, "image 1 and 0 more"),
         ({"labels": np.array([-1, 0])}, LabelOutOfRange, "0 to 1"),
         ({"superclasses": (0,)}, ClassCountMismatch, "superclasses"),
+        ({"class_names": ("a", "a")}, ClassCountMismatch, "'a'"),
+        ({"class_names": ("a", " ")}, ClassCountMismatch, "empty or repeated"),
     ],
 )
 def test_what_is_refused(change, kind, words):

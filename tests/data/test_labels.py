@@ -55,3 +55,8 @@ def test_other_names_are_refused_with_both_readings(make):
         in_order(make(), ("class 0", "class 1", "0 class 2", "background"), "labels.txt")
     assert "4 names, '0 class 2', 'background' not in the data" in caught.value.found
     assert "'class 2' not in the file" in caught.value.found
+
+
+def test_a_folder_is_no_label_file(tmp_path):
+    with pytest.raises(ClassCountMismatch, match=r"(?s)not a list of names.*directory"):
+        read_labels(tmp_path)

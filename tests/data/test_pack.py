@@ -268,9 +268,6 @@ def test_splits_of_different_datasets_are_refused(tmp_path, make):
         write_pack([make(), make()], tmp_path / "p")
     with pytest.raises(UsageError, match="plain name"):
         write_pack([make(split="../up")], tmp_path / "p")
-    repeated = Dataset("r", "test", np.zeros((1, 2, 2, 1), np.uint8), np.zeros(1, np.int64), ("a", "a"))
-    with pytest.raises(DataError, match="repeat"):
-        write_pack([repeated], tmp_path / "p")
     assert list(tmp_path.iterdir()) == []
 
 

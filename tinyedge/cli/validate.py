@@ -131,7 +131,7 @@ def validate(
         --normalize 0..1 --labels labels.txt --data my_images/
     """
     runtime = lookup(TARGETS, "target", target)
-    chosen, folder = _reports(formats, out)
+    chosen, folder = _reports(formats, out, baseline)
     rules = DEFAULT_POLICY if policy is None else read_policy(policy)
     if print_policy:
         typer.echo(policy_toml(rules), nl=False)
@@ -207,14 +207,22 @@ def _check_files(
         )
 
 
-def _reports(formats: str | None, out: Path | None) -> tuple[list[str], Path]:
+def _reports(formats: str | None, out: Path | None, baseline: Path | None) -> tuple[list[str], Path]:
     """The formats to write, none where neither option is given, and the folder, before any work is done for them."""
     if formats is None and out is None:
         return [], Path()
     chosen = ["json", *parse_formats(formats or "html")]
     folder = out or Path()
     check_formats(chosen)
-    check_writable(folder / FORMATS["json"].file)
+    written = folder / FORMATS["json"].file
+    check_writable(written)
+    if baseline is not None and written.resolve() == baseline.resolve():
+        raise UsageError(
+            "the new report would replace the last release's",
+            where="--out",
+            found=f"{written}, which is --baseline",
+            expected="another folder",
+        )
     return chosen, folder
 
 

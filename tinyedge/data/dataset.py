@@ -62,6 +62,11 @@ class Dataset:
         if self.labels.dtype != np.int64:
             raise LabelOutOfRange("labels are not int64", where=where, found=self.labels.dtype, expected="int64")
         k = len(self.class_names)
+        if len(set(self.class_names)) < k or not all(name.strip() for name in self.class_names):
+            twice = next((n for n in self.class_names if not n.strip() or self.class_names.count(n) > 1), "")
+            raise ClassCountMismatch(
+                "a class name is empty or repeated", where=where, found=repr(twice), expected="each once, none empty"
+            )
         outside = np.flatnonzero((self.labels < 0) | (self.labels >= k))
         if len(outside):
             i = int(outside[0])

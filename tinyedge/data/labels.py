@@ -18,7 +18,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
 
     Raises:
         DatasetNotFound: where there is no such file.
-        ClassCountMismatch: where it is no text, has an empty line between names, or a name twice.
+        ClassCountMismatch: where it cannot be read, is no text, has an empty line between names, or a name twice.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
@@ -26,6 +26,8 @@ def read_labels(path: Path) -> tuple[str, ...]:
         raise DatasetNotFound("there is no such label file", where=path, fix="check the path") from error
     except UnicodeDecodeError as error:
         raise _unreadable(path, "bytes that are not UTF-8") from error
+    except OSError as error:
+        raise _unreadable(path, str(error.strerror)) from error
     names = tuple(line.strip() for line in lines)
     if not names or not all(names):
         raise _unreadable(path, f"line {names.index('') + 1} is empty" if names else "an empty file")

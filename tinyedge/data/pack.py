@@ -201,9 +201,6 @@ def _check_one_dataset(datasets: Sequence[Dataset]) -> None:
                     where=f"{first.name}: {first.split} and {dataset.split}",
                     expected=f"the same {attribute} in every split",
                 )
-    repeated = sorted({name for name in first.class_names if first.class_names.count(name) > 1})
-    if repeated:
-        raise DataError("class names repeat", where=first.name, found=", ".join(repeated), expected="unique names")
 
 
 def _parts(dataset: Dataset) -> Iterator[tuple[str, Dataset]]:
