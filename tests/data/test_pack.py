@@ -38,7 +38,7 @@ def same(a, b):
 
 @st.composite
 def datasets(draw):
-    classes = draw(st.lists(st.text(min_size=1, max_size=6), min_size=1, max_size=5, unique=True))
+    classes = draw(st.lists(st.text(min_size=1, max_size=6).filter(str.strip), min_size=1, max_size=5, unique=True))
     count = draw(st.integers(1, 12))
     shape = (count, draw(st.integers(1, 9)), draw(st.integers(1, 9)), draw(st.sampled_from([1, 3])))
     images = draw(hnp.arrays(np.uint8, shape))

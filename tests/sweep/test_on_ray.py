@@ -225,11 +225,13 @@ def test_an_address_where_nothing_answers_is_given_up(monkeypatch):
 
 
 JOINS = """
+import signal
 import sys
 from pathlib import Path
 from sweep_tasks import WaitsFor
 from tinyedge.sweep.on_ray import RayRunner
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are started deaf to it
 address, file = sys.argv[1:]
 runner = RayRunner({}, address)
 try:

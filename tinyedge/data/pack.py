@@ -24,7 +24,7 @@ from tinyedge.data.dataset import Dataset
 from tinyedge.data.decode import decode_image
 from tinyedge.data.manifest import FORMAT, WEBP_SIDE, GridFile, labels_to_runs, read_manifest
 from tinyedge.data.pieces import pieces
-from tinyedge.errors import ClassCountMismatch, CorruptImage, DataError, ImageSizeMismatch, UsageError
+from tinyedge.errors import ClassCountMismatch, CorruptImage, ImageSizeMismatch, UsageError
 
 _FILE_PIXELS = 100 * 100 * 32 * 32
 """Pixels a file at most (unless one tile has more): 31 MB decoded, so that reading needs little memory."""
