@@ -98,9 +98,20 @@ def test_each_exit_code_is_a_verdict_and_the_step_itself_goes_on(runner, code, v
 
 def test_nobody_is_judged_on_the_synthetic_set_by_mistake(runner):
     done = runner.run("Validate", params="50k", data="")
-    assert done.returncode == 2
+    assert done.returncode == 0, "the last step fails"
     assert "'data' is missing" in done.stdout
-    assert not runner.output.exists()
+    assert runner.outputs() == {"verdict": "ERROR", "exit-code": "2"}
+    assert "data is missing" in runner.summary.read_text()
+    assert runner.run("Verdict", code=runner.outputs()["exit-code"]).returncode == 2
+
+
+def test_an_output_is_never_empty():
+    """Also where the first step failed, and there are none of the second."""
+    values = {name: spec["value"] for name, spec in ACTION["outputs"].items()}
+    assert values == {
+        "verdict": "${{ steps.run.outputs.verdict || 'ERROR' }}",
+        "exit-code": "${{ steps.run.outputs.exit-code || '70' }}",
+    }
 
 
 def test_values_stay_whole(runner, tmp_path):
@@ -170,3 +181,11 @@ def test_the_documented_workflows_use_inputs_that_there_are():
     assert used
     for step in used:
         assert set(step["with"]) <= set(ACTION["inputs"])
+
+
+def test_every_documented_install_is_pinned():
+    scripts = [line for document in blocks("docs/ci.md") for line in document.get("validate", {}).get("script", [])]
+    installs = [line for line in scripts if line.startswith("pip install")]
+    assert installs
+    for line in installs:
+        assert "--constraint" in line

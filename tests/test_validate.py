@@ -119,6 +119,23 @@ def test_labels_that_mean_something_else_are_inconclusive_not_a_pass(zoo_entry, 
     assert "label order" in evidence.detail
 
 
+def test_what_the_quantizer_saw_is_said_to_be_unknown_of_int8_models_only(zoo_entry, sample, monkeypatch):
+    monkeypatch.setattr("tinyedge.validate.overlapping", lambda artifact, data: None)
+    unknown = "representative images are among these is not known"
+    int8 = run(zoo_entry, sample, parity_images=0)
+    assert unknown in int8.verdict.gates[0].detail
+    as_float = run(zoo_entry, sample, deployed=zoo_entry.load("tflite-fp32"), target="tflite-fp32")
+    assert unknown not in as_float.verdict.gates[0].detail
+
+
+def test_the_power_table_is_of_the_gates_that_were_judged(report):
+    rows = {row.gate: row for row in report.power}
+    gates = {gate.name: gate for gate in report.verdict.gates}
+    assert {"accuracy", "ties", "saturation"} <= set(rows) <= set(gates)
+    assert f"{gates['ties'].figure:.2g} %, measured here" in rows["ties"].note
+    assert "50 images" in rows["parity"].note
+
+
 def test_float_models_are_judged_without_the_gates_of_integers(zoo_entry, sample):
     report = run(zoo_entry, sample, deployed=zoo_entry.load("tflite-fp32"), target="tflite-fp32")
     assert report.parity is None

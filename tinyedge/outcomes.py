@@ -161,6 +161,7 @@ def read_outcomes(path: Path, data: Dataset) -> StoredOutcome:
         class_names=data.class_names,
         superclasses=None if data.superclasses is None else np.asarray(data.superclasses, np.int64),
         superclass_names=data.superclass_names,
+        output_kind=str(header.get("output_kind", "logits")),
     )
     return StoredOutcome(seen, header)
 

@@ -27,8 +27,8 @@ from tinyedge.errors import (
 )
 from tinyedge.evaluate import Model, check_fit, open_session, run_session
 from tinyedge.gate import Parity as ParityCount
-from tinyedge.gate import Policy, judge
-from tinyedge.gate.power import PowerRow, power_table
+from tinyedge.gate import Policy, Verdict, judge
+from tinyedge.gate.power import PARITY_SAMPLE, PowerRow, power_table
 from tinyedge.machine import cpu_flags, cpu_model, package_version
 from tinyedge.metrics import compare, evaluate
 from tinyedge.metrics.calibration import bins_of, reliability
@@ -37,14 +37,14 @@ from tinyedge.outcomes import outcome
 from tinyedge.overlap import overlapping
 from tinyedge.predictions import Predictions, paired
 from tinyedge.registry import TARGETS, lookup
+from tinyedge.report.changes import class_changes, newly_wrong
 from tinyedge.report.codec import encode
 from tinyedge.report.file import StoredReport
-from tinyedge.report.flips import class_changes, newly_wrong
 from tinyedge.report.releases import aligned, compare_releases, rows_of
 from tinyedge.report.schema import CONFIDENCE_DIGITS, Examples, Parity, Report, Side
 
 PARITY_TARGET = "tflm-int8"
-PARITY_IMAGES = 1000
+PARITY_IMAGES = PARITY_SAMPLE
 OnProgress = Callable[[str, int, int], None]
 """Called with a step's name, images done, and images in all."""
 _PACKAGES = ("numpy", "scipy", "ai-edge-litert", "onnx", "onnxruntime", "tflite-micro", "torch")
@@ -122,7 +122,7 @@ def validate(
         parity=_judged_parity(target, parity, parity_note),
         facts=_file_facts(deployed, after, parity),
         baseline="no baseline was given" if baseline is None else aligned(baseline, examples),
-        overlap=overlapping(deployed, data) or 0,
+        overlap=overlapping(deployed, data) if deployed.precision == "int8" else 0,
     )
     return Report(
         run=_run_facts(target, reference_target, seed),
@@ -137,7 +137,7 @@ def validate(
         policy={"name": policy.name, "digest": policy.digest, "settings": policy.as_dict()},
         verdict=verdict,
         examples=examples,
-        power=_power(outcome_after, comparison["discordance"], policy),
+        power=_power(outcome_after, comparison["discordance"], policy, verdict, parity),
         baseline=None if baseline is None else compare_releases(baseline, examples=examples, deployed=after_side),
     )
 
@@ -237,12 +237,23 @@ def _stands_for_microcontroller(target: str) -> bool:
     return bool(lookup(TARGETS, "target", target).microcontroller)
 
 
-def _power(seen: Outcome, discordance: float, policy: Policy) -> tuple[PowerRow, ...]:
-    """What each gate could tell with these images, had it been asked before; nothing where there is but one class."""
+def _power(
+    seen: Outcome, discordance: float, policy: Policy, verdict: Verdict, parity: Parity | None
+) -> tuple[PowerRow, ...]:
+    """What each gate that was judged can tell with these images; nothing where there is but one class."""
     classes = int((seen.class_counts > 0).sum())
     if classes < 2:
         return ()
-    return power_table(images=len(seen), classes=classes, discordance=discordance, policy=policy)
+    figures = {gate.name: gate.figure for gate in verdict.gates}
+    rows = power_table(
+        images=len(seen),
+        classes=classes,
+        discordance=discordance,
+        policy=policy,
+        parity_images=None if parity is None else parity.images,
+        measured=figures,
+    )
+    return tuple(row for row in rows if row.gate in figures)
 
 
 def _examples(before: Predictions, after: Predictions, data: Dataset, confidence: NDArray[np.float64]) -> Examples:

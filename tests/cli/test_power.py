@@ -29,10 +29,22 @@ def test_json_is_the_table(capsys):
         (r.gate, r.detects, r.passes, r.images_for_limit) for r in rows
     ]
     assert {key: content[key] for key in given} == given
-    assert content["drop_pp"] == 0.5
-    assert content["images_for_drop"] == images_for(
-        gate="accuracy", figure=0.5, classes=4, discordance=0.03, policy=DEFAULT_POLICY
-    )
+    needed = images_for(gate="accuracy", figure=0.5, classes=4, discordance=0.03, policy=DEFAULT_POLICY)
+    assert content["asked"] == {"gate": "accuracy", "figure": 0.5, "unit": "pp", "images": needed}
+
+
+@pytest.mark.parametrize(
+    ("gate", "text", "figure", "unit"),
+    [("worst_class", "15pp", 15.0, "pp"), ("ties", "4 %", 4.0, "%"), ("inequality", "0.05", 0.05, "score")],
+)
+def test_any_gate_can_be_asked(gate, text, figure, unit, capsys):
+    ask = ["power", "--classes", "10", "--drop", text, "--gate", gate]
+    assert run([*ask, "--format", "json"]) == 0
+    needed = images_for(gate=gate, figure=figure, classes=10, discordance=0.05, policy=DEFAULT_POLICY)
+    found = json.loads(capsys.readouterr().out)["asked"]
+    assert found == {"gate": gate, "figure": figure, "unit": unit, "images": needed}
+    assert run(ask) == 0
+    assert f"About {needed:,} images settle" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_drop_at_the_limit_is_settled_by_no_number(capsys):
@@ -45,7 +57,7 @@ def test_the_policy_sets_the_limits(tmp_path, capsys):
     path.write_text('[policy]\nname = "x\\n::error::"\n[accuracy]\nmax_drop_pp = 3\n[ties]\nenabled = false\n')
     assert run(["power", "--policy", str(path), "--images", "1000", "--classes", "10", "--drop", "0.5 pp"]) == 0
     printed = capsys.readouterr().out
-    assert "where 3 pp are allowed" in " ".join(printed.split())
+    assert "where 3.00 pp is allowed" in " ".join(printed.split())
     assert "Ties" not in printed
     assert "::error" not in printed
 
@@ -58,6 +70,10 @@ def test_the_policy_sets_the_limits(tmp_path, capsys):
         (["--discordance", "5"], "--discordance"),
         (["--discordance", "nan"], "discordance"),
         (["--drop", "1%"], "percentage points"),
+        (["--drop", "1pp", "--gate", "ties"], "per cent of the images"),
+        (["--drop", "5", "--gate", "inequality"], "plain number"),
+        (["--drop", "1", "--gate", "floors.accuracy"], "one of accuracy, worst_class"),
+        (["--gate", "ties"], "--drop"),
         (["--drop", "nan"], "percentage points"),
         (["--drop", "much"], "percentage points"),
         (["--drop", "101pp"], "percentage points"),

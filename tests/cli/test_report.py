@@ -8,6 +8,7 @@ from tests.support.reports import report
 from tinyedge.cli.main import run
 from tinyedge.data import load_dataset
 from tinyedge.data.labels import in_order
+from tinyedge.report.changes import newly_wrong, rights
 from tinyedge.report.file import report_text
 
 
@@ -63,9 +64,11 @@ def test_pictures_of_the_run_s_own_images(tmp_path, capsys):
     np.savez(tmp_path / "set.npz", x=images, y=turned, class_names=np.array(names[::-1]))
     data = in_order(load_dataset(str(tmp_path / "set.npz"), "test"), names, "")
     ids = tuple(map(str, data.ids))
-    lost = tuple(replace(example, id=ids[example.index]) for example in given.newly_wrong)
+    examples = replace(given.examples, ids=ids)
+    _, before, now = rights(examples)
+    lost = newly_wrong(examples, before & ~now)
     run_file = tmp_path / "run.json"
-    run_file.write_text(report_text(replace(given, examples=replace(given.examples, ids=ids), newly_wrong=lost)))
+    run_file.write_text(report_text(replace(given, examples=examples, newly_wrong=lost)))
 
     assert run(["report", str(run_file), "--data", str(tmp_path / "set.npz"), "--out", str(tmp_path)]) == 0
     page = (tmp_path / "report.html").read_text()

@@ -69,6 +69,19 @@ def test_negative_flips_are_those_that_were_right():
     assert "90.00%, this one is on 88.00%: 300 images lost, 100 gained" in drop.detail
 
 
+def test_all_flips_are_judged_where_they_are_limited():
+    policy, before = "[baseline]\nmax_flips_percent = 0.5\n", wrong((0, 1000))
+    assert [g.name for g in judged(before, before)] == ["baseline.accuracy", "baseline.negative_flips"]
+    same = judged(before, before, policy)[2]
+    assert (same.name, same.figure, same.status) == ("baseline.flips", 0.0, Status.PASS)
+    other = before.copy()
+    other[:200] = (LABELS[:200] + 2) % 10  # another wrong class: neither accuracy nor negative flips see it
+    drop, negative, flips = judged(before, other, policy)
+    assert (drop.figure, negative.figure, flips.figure) == (0.0, 0.0, 2.0)
+    assert (drop.status, negative.status, flips.status) == (Status.PASS, Status.PASS, Status.FAIL)
+    assert "200 of 10,000 images" in flips.detail
+
+
 def test_the_files_growth_is_judged_where_it_is_limited():
     policy = "[baseline]\nmax_size_growth_percent = 10"
     same = wrong((0, 1000))

@@ -5,7 +5,8 @@ import pytest
 
 from tests.support.outcomes import HEALTHY, RIGHT, flipped, gate, labels_of, outcome, reference_correct
 from tinyedge.errors import INCONCLUSIVE
-from tinyedge.gate import Status, judge
+from tinyedge.gate import Status, judge, load_policy
+from tinyedge.gate.catalogue import GATES
 
 
 def test_too_few_images_conclude_nothing() -> None:
@@ -63,11 +64,55 @@ def test_images_of_one_class_prove_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("overlap", "status", "warned"),
-    [(0, Status.PASS, False), (1, Status.PASS, True), (100, Status.PASS, True), (101, Status.INCONCLUSIVE, False)],
+    [(1, Status.PASS, True), (100, Status.PASS, True), (101, Status.INCONCLUSIVE, False)],
 )
 def test_images_that_the_quantizer_has_seen_are_no_evidence(overlap: int, status: Status, warned: bool) -> None:
     verdict = judge(reference=outcome(RIGHT), deployed=outcome(HEALTHY), overlap=overlap)
-    found = gate(verdict, "evidence")
+    found = gate(verdict, "evidence.overlap")
     assert (found.status, found.warning is not None) == (status, warned)
+    assert (found.figure, found.limit) == (overlap / 100, 1.0)
     assert verdict.status is status
-    assert f"{overlap:,} of 10,000 images" in (found.warning or found.detail) or not overlap
+    assert f"{overlap:,} of 10,000 images" in found.detail
+    assert gate(verdict, "evidence").status is Status.PASS
+
+
+def test_without_a_shared_image_there_is_no_such_result() -> None:
+    verdict = judge(reference=outcome(RIGHT), deployed=outcome(HEALTHY))
+    assert "evidence.overlap" not in [g.name for g in verdict.gates]
+
+
+def test_images_that_can_only_flatter_excuse_no_failure() -> None:
+    lossy = flipped(RIGHT, lost=600, gained=100)
+    verdict = judge(reference=outcome(RIGHT), deployed=outcome(lossy), overlap=5000)
+    assert gate(verdict, "accuracy").status is Status.FAIL
+    assert gate(verdict, "evidence.overlap").status is Status.INCONCLUSIVE
+    assert verdict.status is Status.FAIL
+
+
+def test_overlap_judges_no_model() -> None:
+    off = "".join(f"[{g.name}]\nenabled = false\n" for g in GATES if g.name != "parity")
+    verdict = judge(reference=outcome(RIGHT), deployed=outcome(HEALTHY), policy=load_policy(off), overlap=1)
+    assert [g.name for g in verdict.gates] == ["evidence", "evidence.overlap"]
+    assert verdict.status is Status.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("section", "facts"),
+    [("max_size_bytes = 1000", {"size_bytes": 1001.0}), ("max_arena_bytes = 1000", {"arena_bytes": 1001.0})],
+)
+def test_a_file_that_is_too_large_is_so_without_any_evidence(section: str, facts: dict[str, float]) -> None:
+    policy, few = load_policy(f"[floors]\n{section}\n"), np.arange(20) < 15
+    pair = {"reference": outcome(few, classes=2), "deployed": outcome(~few, classes=2)}
+    verdict = judge(**pair, policy=policy, facts=facts)  # type: ignore[arg-type]
+    assert gate(verdict, "evidence").status is Status.INCONCLUSIVE
+    assert verdict.status is Status.FAIL
+    fits = judge(**pair, policy=policy, facts=dict.fromkeys(facts, 1000.0))  # type: ignore[arg-type]
+    assert fits.status is Status.INCONCLUSIVE  # accuracy's FAIL, on 20 images, does not count
+
+
+def test_unknown_overlap_is_said_and_changes_nothing() -> None:
+    known, unknown = (judge(reference=outcome(RIGHT), deployed=outcome(HEALTHY), overlap=o) for o in (0, None))
+    assert known.status is unknown.status is Status.PASS
+    assert "representative images are among these is not known" in gate(unknown, "evidence").detail
+    assert "representative" not in gate(known, "evidence").detail
+    assert known.gates[1:] == unknown.gates[1:]

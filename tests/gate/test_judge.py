@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
@@ -35,6 +35,13 @@ def test_gates_that_are_off_or_do_not_apply_are_said() -> None:
         "baseline": "no baseline was given",
     }
     assert verdict.policy_digest == policy.digest
+
+
+def test_probabilities_cannot_saturate() -> None:
+    certain = replace(outcome(HEALTHY, saturated=5000), output_kind="probabilities")
+    verdict = judge(reference=outcome(RIGHT), deployed=certain)
+    reason = {s.name: s.reason for s in verdict.skipped}["saturation"]
+    assert reason == "the deployed output is probabilities: their largest value cuts nothing off"
 
 
 def test_a_verdict_without_any_judging_gate_is_no_pass() -> None:

@@ -23,7 +23,8 @@ def row(name: str, **changes: object) -> PowerRow:
 def test_every_gate_on_a_sampled_figure_has_a_row() -> None:
     names = [r.gate for r in power_table(**TABLE)]  # type: ignore[arg-type]
     about = ["accuracy", "worst_class", "inequality", "bottom5", "churn", "signed_gap", "ece", "gap_change"]
-    assert names == [*about, "saturation", "ties"]
+    of_releases = ["baseline.accuracy", "baseline.negative_flips"]
+    assert names == [*about, "saturation", "ties", "parity", *of_releases]
     for r in power_table(**TABLE):  # type: ignore[arg-type]
         assert r.passes is not None
         assert r.detects is not None
@@ -113,6 +114,55 @@ def test_what_cannot_be_is_refused(bad: dict[str, object]) -> None:
 def test_an_unknown_gate_and_an_impossible_figure_are_refused() -> None:
     ask = {"classes": 100, "discordance": 0.05, "policy": DEFAULT_POLICY}
     with pytest.raises(UsageError, match="no power table"):
-        images_for(gate="parity", figure=1.0, **ask)  # type: ignore[arg-type]
+        images_for(gate="floors.accuracy", figure=1.0, **ask)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="cannot be"):
         images_for(gate="accuracy", figure=101.0, **ask)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("gate_name", "of", "counted"), [("ties", "tied", 43), ("saturation", "saturated", 7)])
+def test_a_run_is_told_the_images_that_its_own_gate_asks_for(gate_name: str, of: str, counted: int) -> None:
+    right = np.arange(1000) % 100 < 45
+    deployed = outcome(right, **{of: counted})  # type: ignore[arg-type]
+    found = gate(judge(reference=outcome(right), deployed=deployed), gate_name)
+    assert found.status is Status.INCONCLUSIVE
+    assert found.images_needed is not None
+    told = row(gate_name, images=1000, measured={gate_name: found.figure})
+    assert told.images_for_limit == pytest.approx(found.images_needed, rel=0.05)
+    assert "measured here" in told.note
+    guess = row(gate_name, images=1000)
+    assert "typical" in guess.note
+    assert guess.images_for_limit < told.images_for_limit  # type: ignore[operator]
+
+
+def test_parity_is_told_of_its_sample() -> None:
+    told, small = row("parity"), row("parity", parity_images=100)
+    assert (told.limit, told.images_for_limit) == (0.5, 598)  # 0.995 ** 598 < 0.05
+    assert row("parity", images=50_000) == told
+    assert told.passes is not None
+    assert small.passes is None  # 100 images without a flip leave 3 % open
+    assert "100 images" in small.note
+    assert "50 images" in row("parity", images=50).note
+
+
+def test_a_floor_is_told_where_the_policy_sets_one() -> None:
+    policy = load_policy("[floors]\nmin_accuracy_percent = 60\n")
+    told = row("floors.accuracy", policy=policy)
+    assert told.limit == 40
+    assert told.images_for_limit is None  # nothing is known of the model
+    assert told.passes is not None
+    rng = np.random.default_rng(2)
+    drawn = rng.binomial(10_000, told.passes / 100, 500)
+    assert np.mean([share_interval(int(x), 10_000)[1] <= 0.4 for x in drawn]) == pytest.approx(POWER, abs=0.06)
+    known = row("floors.accuracy", policy=policy, measured={"floors.accuracy": 70.0})
+    assert known.images_for_limit == images_for(
+        gate="floors.accuracy", figure=30.0, classes=100, discordance=0.05, policy=policy
+    )
+
+
+def test_a_release_is_told_by_its_own_discordance() -> None:
+    measured = {"baseline.negative_flips": 10.0, "baseline.accuracy": 0.0}  # 20 % discordant
+    assert row("baseline.accuracy", measured=measured).passes == row("accuracy", discordance=0.2).passes
+    assert row("baseline.accuracy").passes == row("accuracy").passes
+    assert "10 %, measured here" in row("baseline.negative_flips", measured=measured).note
+    off = load_policy("[baseline]\nenabled = false\n")
+    assert not [r for r in power_table(**{**TABLE, "policy": off}) if r.gate.startswith("baseline")]  # type: ignore[arg-type]

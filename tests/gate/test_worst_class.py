@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from tests.support.outcomes import HEALTHY, RIGHT, flipped, gate, labels_of, outcome, reference_correct, verdict_of
 from tinyedge.errors import GATE_FAILED
-from tinyedge.gate import Status, judge
+from tinyedge.gate import Status, judge, load_policy
 from tinyedge.stats.classes import class_drops
 
 
@@ -67,12 +68,42 @@ def test_a_small_class_that_drops_by_chance_hides_no_large_one_that_collapsed() 
     assert found.figure == pytest.approx(13)
     assert found.interval is not None
     assert found.interval[0] > 10
-    assert found.note == "p = 1.5e-39"  # Holm: twice 2 ** -130
+    assert found.note == "p = 2.9e-39"  # Holm: twice 2 ** -130, and twice that, of two tests
     assert found.note in found.detail
     # Both beyond chance: both named, the larger drop first.
     after[np.flatnonzero(before & (labels == 0))[:40]] = False
     both = judge(reference=outcome(before, labels=labels, classes=2), deployed=outcome(after, labels=labels, classes=2))
     assert gate(both, "worst_class").classes == ("class 0", "class 1")
+
+
+def test_where_classes_have_equally_many_images_max_t_alone_decides() -> None:
+    # Class 0 drops most but perhaps by chance, class 1 nearly as far and surely.
+    labels = np.repeat([0, 1], 100)
+    before = np.arange(200) % 100 < 50
+    after = before.copy()
+    after[:30], after[50:70], after[100:109] = False, True, False  # 30 lost and 20 gained; 9 lost, none gained
+    drops = class_drops(labels, reference=before, deployed=after, num_classes=2)
+    assert drops.drop.tolist() == [0.10, 0.09]
+    assert drops.p_class[1] < 0.05 < drops.p_any
+    assert drops.p.tolist() == pytest.approx([drops.p_any, drops.p_any])
+    both = {"labels": labels, "classes": 2}
+    strict = load_policy("[worst_class]\nmax_drop_pp = 9\n")
+    reference, deployed = outcome(before, **both), outcome(after, **both)  # type: ignore[arg-type]
+    found = gate(judge(reference=reference, deployed=deployed, policy=strict), "worst_class")
+    assert found.status is Status.PASS
+    assert found.warning is not None
+
+
+@pytest.mark.parametrize("counts", [(100,) * 50, (50,) * 25 + (150,) * 25])
+def test_an_unchanged_model_fails_as_rarely_as_p_says(counts: tuple[int, ...]) -> None:
+    rng, labels = np.random.default_rng(0), np.repeat(np.arange(50), counts)
+    found, replicates = [], 1000
+    for _ in range(replicates):
+        flips, way = rng.random(len(labels)) < 0.15, rng.random(len(labels)) < 0.5
+        drops = class_drops(labels, reference=flips & way, deployed=flips & ~way, num_classes=50)
+        found.append(drops.p.min())
+    assert np.mean(np.array(found) < 0.05) <= binom.ppf(0.999, replicates, 0.05) / replicates
+    assert np.mean(np.array(found) < 0.25) <= binom.ppf(0.999, replicates, 0.25) / replicates
 
 
 def test_classes_that_drop_surely_but_less_than_the_limit_pass() -> None:

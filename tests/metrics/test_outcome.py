@@ -58,6 +58,7 @@ def test_only_integer_logits_saturate() -> None:
     assert make(top.astype(np.uint8) + 128, [0]).saturated.all()
     # 127 of an int8 softmax is "certain", not cut off.
     assert not make(top.astype(np.int8), [0], output_kind="probabilities").saturated.any()
+    assert make(top.astype(np.int8), [0], output_kind="probabilities").output_kind == "probabilities"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 
 from tests.support.reports import report
-from tinyedge.report.changes import by_class, by_superclass, newly_wrong
+from tinyedge.report.changes import by_class, by_superclass, class_changes, newly_wrong, rights
 from tinyedge.report.schema import Examples
 
 # Six images, three classes in two superclasses. Image 0: lost within its superclass; 1: lost to the other one; 2: won;
@@ -21,14 +21,27 @@ BY_HAND = Examples(
 
 
 def test_newly_wrong_by_hand():
-    assert newly_wrong(BY_HAND).tolist() == [5, 1, 0]
+    _, before, now = rights(BY_HAND)
+    found = newly_wrong(BY_HAND, before & ~now)
+    assert [(e.index, e.id, e.label, e.deployed, e.confidence) for e in found] == [
+        (5, f"{5:016x}", "c", "a", 0.7),
+        (1, f"{1:016x}", "a", "c", 0.6),
+        (0, f"{0:016x}", "a", "b", 0.5),
+    ]
+
+
+def test_what_is_stored_of_the_classes_is_what_is_shown():
+    labels, before, now = rights(BY_HAND)
+    stored = class_changes(labels, reference=before, deployed=now, names=BY_HAND.class_names)
+    assert [(c.name, c.images, c.change, c.newly_wrong) for c in stored] == [
+        (g.name, g.images, g.change, g.newly_wrong) for g in by_class(BY_HAND)
+    ]
 
 
 def test_classes_by_hand():
     found = {g.name: (g.images, g.reference, g.deployed, g.newly_wrong, g.newly_right) for g in by_class(BY_HAND)}
     assert found == {"a": (2, 1.0, 0.0, 2, 0), "b": (2, 0.5, 1.0, 0, 1), "c": (2, 0.5, 0.0, 1, 0)}
     assert [g.name for g in by_class(BY_HAND)] == ["a", "c", "b"]
-    assert {g.near for g in by_class(BY_HAND)} == {None}
 
 
 def test_superclasses_by_hand():
@@ -54,5 +67,5 @@ def test_they_agree_with_the_report_s_own_metrics():
     for side, figure in ((given.reference, "reference"), (given.deployed, "deployed")):
         accuracies = np.array([getattr(g, figure) for g in groups])
         assert np.isclose((accuracies * weights).sum() / weights.sum(), side.metrics["accuracy"])
-    assert sum(g.newly_wrong for g in groups) == len(newly_wrong(given.examples)) > 50
-    assert sum(g.newly_wrong for g in by_superclass(given.examples)) == len(newly_wrong(given.examples))
+    assert sum(g.newly_wrong for g in groups) == len(given.newly_wrong) > 50
+    assert sum(g.newly_wrong for g in by_superclass(given.examples)) == len(given.newly_wrong)

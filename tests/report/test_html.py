@@ -5,11 +5,12 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
-from tests.support.reports import HOSTILE, NAMES, baseline, pool, report
+from tests.support.reports import HOSTILE, NAMES, Pool, baseline, pool, report
 from tinyedge.report.html import render
-from tinyedge.report.pictures import pictures_of
+from tinyedge.report.pictures import ROW_BYTES, pictures_of
 
 
 class Page(HTMLParser):
@@ -169,6 +170,38 @@ def test_a_run_of_ten_thousand_images_with_many_newly_wrong_stays_within_5_mb():
     assert len(given.newly_wrong) > 2000
     assert pictures.left_out > 0
     assert len(render(given, pictures).encode()) <= 5_000_000
+
+
+class Repeated:
+    """As many images as one asks for, of a few."""
+
+    def __init__(self, images):
+        self.images = images
+
+    def __getitem__(self, index):
+        return self.images[index % len(self.images)]
+
+
+def test_a_run_of_a_hundred_thousand_images_with_a_third_newly_wrong_stays_within_5_mb():
+    names = tuple(f"class {i:03}" for i in range(100))
+    given = report(names=names, images=100_000, lost=0.335, superclasses=False)
+    wrong = len(given.newly_wrong)
+    assert wrong >= 30_000
+    noise = np.random.default_rng(0).integers(0, 256, (50, 32, 32, 3), np.uint8)
+    page = render(given, pictures_of(given, Pool("toy", Repeated(noise), np.array(given.examples.ids))))
+    rows = data_of(page)["wrong"].values()
+    assert {len(mine) for mine in rows} == {200}, "each class has more than it may list"
+    assert max(len(json.dumps([*row[:4], ""], separators=(",", ":"))) for mine in rows for row in mine) < ROW_BYTES
+    assert len(page.encode()) <= 5_000_000
+    assert f"Of the {wrong:,} newly wrong images {wrong - 20_000:,} are not listed" in Page(page).text
+    assert "are not listed" not in Page(render(report(lost=0.05))).text
+
+
+def test_it_says_what_each_kind_of_gate_fails_by(page):
+    text = Page(page).text
+    assert (
+        "the worst class and the bottom five, are tests: they fail where the measured drop is the limit or more" in text
+    )
 
 
 def test_the_same_report_gives_the_same_page(failing, page):

@@ -1,4 +1,5 @@
 import re
+from html import unescape
 
 import pytest
 from markdown_it import MarkdownIt
@@ -60,6 +61,19 @@ def test_nobody_is_mentioned_and_nothing_is_linked():
     assert "www.evil" not in found
     # What a reader's page holds after the references are read: a mention is broken by a zero-width space.
     assert "@\u200bsomeone" in as_html(found)
+
+
+@pytest.mark.parametrize(
+    "name", ["GH-1", "TICKET-12", "#1", "@user", "a/b#1", "!1", "~bug", "%1", '%"next"', "$1", "&1"]
+)
+def test_a_name_in_a_sentence_is_no_reference(name):
+    """A forge looks for them in the text of the page, outside of code, when all character references are read."""
+    given = report(names=(*"abc", name, *"defghi"), given_up=True)
+    page = re.sub(r"<code>.*?</code>", "", as_html(render(given)))
+    text = unescape(re.sub(r"<[^>]*>", "", page))
+    broken = re.sub(r"([@#!~$&%]|(?<=[A-Z])-)", "\\1\u200b", name)
+    assert broken in text, "the class is named where the gates say why"
+    assert name not in text
 
 
 def test_figures_stay_legible():

@@ -6,7 +6,10 @@ import pytest
 
 from tests.support.made_report import made_report
 from tinyedge.errors import BAD_INPUT, ReportError, UsageError
+from tinyedge.gate import Verdict
+from tinyedge.report.codec import decode
 from tinyedge.report.file import read_report, read_stored, report_text, write_report
+from tinyedge.report.html import render
 from tinyedge.report.schema import Report
 
 RNG = np.random.default_rng(0)
@@ -104,7 +107,7 @@ def change(content, path, value):
         (("examples", "superclasses"), [0, 1], ["superclasses that do not cover"]),
         (("examples", "superclasses", 0), 7, ["superclasses out of range"]),
         (("examples", "labels"), ((LABELS + 1) % 4).tolist(), ["examples that are not the"]),
-        (("data", "images"), 401, ["examples of another set"]),
+        (("data", "images"), 401, ["evidence of other images"]),
         (("data", "classes"), 5, ["examples of another set"]),
         (("data", "digest"), KeyError, ["report.data", "no digest"]),
         (("data", "name"), 3, ["report.data.name", "a text"]),
@@ -120,6 +123,31 @@ def change(content, path, value):
         (("parity", "lsb_histogram", "x"), 1, ["a whole number as the key"]),
         (("parity", "lsb_histogram", "1" * 5000), 1, ["a whole number as the key"]),
         (("comparison", "x\n::error::"), "1", ["report.comparison['x\\n::error::']"]),
+        (("comparison",), {}, ["report.comparison", "no flips"]),
+        (("comparison", "jaccard"), KeyError, ["report.comparison", "no jaccard"]),
+        (("comparison", "jaccard_nested"), 1.5, ["report.comparison.jaccard_nested", "0 to 1"]),
+        (("parity", "facts", "arena_bytes"), "x", ["report.parity.facts.arena_bytes", "a whole number"]),
+        (("deployed", "target", "arena_bytes"), -1, ["report.deployed.target.arena_bytes", "negative count"]),
+        (("parity", "lsb_histogram"), {}, ["report.parity.lsb_histogram", "histogram of nothing"]),
+        (("parity", "lsb_histogram", "1"), -5, ["report.parity.lsb_histogram.1", "negative count"]),
+        (("parity", "argmax_flips"), 1001, ["more flips than images"]),
+        (("deployed", "reliability", 13, "accuracy"), None, ["report.deployed.reliability[13]", "half a bin"]),
+        (("deployed", "reliability", 13, "confidence"), None, ["report.deployed.reliability[13]", "half a bin"]),
+        (("deployed", "reliability", 0, "count"), 5, ["report.deployed.reliability[0]", "half a bin"]),
+        (("deployed", "reliability", 0, "count"), -5, ["report.deployed.reliability[0].count", "negative count"]),
+        (("verdict", "confidence"), 2.0, ["report.verdict", "0.5 to 1"]),
+        (("verdict", "gates", 1, "interval"), [2.0, 1.0], ["bounds that are crossed"]),
+        (("verdict", "gates", 0, "name"), "x", ["no evidence as its first gate"]),
+        (("verdict", "gates", 0, "figure"), 50, ["evidence of other images"]),
+        (("classes", 0, "reference"), 5.0, ["other classes than its examples"]),
+        (("classes", 0, "newly_wrong"), 0, ["other classes than its examples"]),
+        (("classes", 0), KeyError, ["other classes than its examples", "found:    3"]),
+        (("newly_wrong",), [], ["other newly wrong images than its examples"]),
+        (("newly_wrong", 0, "deployed"), "cow", ["other newly wrong images than its examples"]),
+        (("deployed", "artifact", "size_bytes"), -1, ["report.deployed.artifact.size_bytes", "negative count"]),
+        (("deployed", "artifact", "sha256"), "../x", ["report.deployed.artifact.sha256", "64 hex digits"]),
+        (("policy", "digest"), "A" * 64, ["report.policy.digest", "64 hex digits"]),
+        (("data", "digest"), "d" * 63, ["report.data.digest", "64 hex digits"]),
         (("power",), [{}], ["report.power[0]", "lacks a part"]),
     ],
 )
@@ -131,6 +159,57 @@ def test_what_is_not_exactly_a_report_is_refused_with_its_place(path, value, wor
         assert word in str(caught.value)
     assert caught.value.exit_code == BAD_INPUT
     assert max(map(len, str(caught.value).splitlines())) < 400
+
+
+def with_verdict(content, gates):
+    """The report with other gates, and the status and exit code that they come to."""
+    verdict = content["verdict"] | {"gates": gates}
+    told = {key: verdict.pop(key) for key in ("status", "exit_code")}
+    found = decode(Verdict, verdict, "verdict")
+    return content | {"verdict": verdict | told | {"status": str(found.status), "exit_code": found.exit_code}}
+
+
+def test_a_gate_that_is_flipped_to_pass_or_fail_against_its_figures_is_refused(report, content):
+    gates, flipped = content["verdict"]["gates"], 0
+    for i, gate in enumerate(gates):
+        if gate["name"] in ("evidence", "worst_class", "bottom5") or gate["interval"] is None:
+            continue
+        for status in {"PASS", "FAIL"} - {gate["status"]}:
+            turned = [*gates[:i], gate | {"status": status}, *gates[i + 1 :]]
+            with pytest.raises(ReportError, match="a gate whose status is not what its figures come to"):
+                Report.from_json(with_verdict(content, turned))
+            flipped += 1
+    assert flipped > 5
+    assert Report.from_json(with_verdict(content, gates)) == report
+
+
+@pytest.mark.parametrize(("figure", "status", "fine"), [(12, "PASS", False), (9, "FAIL", False), (12, "FAIL", True)])
+def test_the_worst_class_fails_by_its_measured_drop(figure, status, fine, content):
+    gates = content["verdict"]["gates"]
+    (i,) = [i for i, gate in enumerate(gates) if gate["name"] == "worst_class"]
+    gates[i] |= {"figure": figure, "limit": 10.0, "status": status, "warning": None}
+    if fine:
+        Report.from_json(with_verdict(content, gates))
+    else:
+        with pytest.raises(ReportError, match="worst_class"):
+            Report.from_json(with_verdict(content, gates))
+
+
+def test_a_gate_that_is_taken_out_is_missed(content):
+    gates = content["verdict"]["gates"]
+    passing = [gate for gate in gates if gate["status"] == "PASS" or gate["name"] == "evidence"]
+    assert len(passing) < len(gates)
+    with pytest.raises(ReportError, match="no result of a gate that its policy has"):
+        Report.from_json(with_verdict(content, passing))
+    with pytest.raises(ReportError, match="no evidence as its first gate"):
+        Report.from_json(with_verdict(content, gates[1:]))
+
+
+def test_an_arena_that_is_not_known_is_not_told(content):
+    content["parity"]["facts"].pop("arena_bytes", None)
+    assert "tensor arena" not in render(Report.from_json(content))
+    content["parity"]["facts"]["arena_bytes"] = 18_288
+    assert "tensor arena takes 18,288 bytes" in render(Report.from_json(content))
 
 
 def places(content, path=()):

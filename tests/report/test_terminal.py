@@ -1,14 +1,19 @@
 import io
+import itertools
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from rich.console import Console
 
+from tests.support.reports import baseline
 from tinyedge.gate import DEFAULT_POLICY, judge
 from tinyedge.metrics import compare, evaluate
 from tinyedge.metrics.outcome import outcome_of
 from tinyedge.report.schema import ClassChange, Examples, NewlyWrong, Parity, Report, Side
-from tinyedge.report.terminal import render
+from tinyedge.report.terminal import print_gates, render
+from tinyedge.report.words import bounds_of, limit_of, quantity
 
 NAMES = tuple(f"a rather long class name {i}" for i in range(10))
 
@@ -109,3 +114,30 @@ def test_names_from_outside_give_no_command_to_a_ci_system(report):
     assert "##[" not in text
     assert "\x1b" not in text
     assert "x\\n" in text
+
+
+@pytest.mark.parametrize("name", ["safety-critical", "x" * 64, "a name of several words " * 2])
+def test_a_long_name_takes_no_room_from_the_verdict_and_the_figures(report, name):
+    gates = [
+        replace(gate, title=f"Floor: {name}, {what}", warning="w" if gate.status == "PASS" else None)
+        for gate, what in zip(report.verdict.gates, itertools.cycle(("accuracy", "drop")), strict=False)
+    ]
+    stream = io.StringIO()
+    print_gates(replace(report.verdict, gates=tuple(gates), skipped=()), Console(file=stream, width=80))
+    text = stream.getvalue()
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    for gate in gates:
+        shown = (quantity(gate.figure, gate.unit), bounds_of(gate), limit_of(gate).removeprefix("at most "))
+        row = re.compile(rf"{gate.status}( \(warning\))? +" + " +".join(re.escape(cell) for cell in shown if cell))
+        assert row.search(text), gate.name
+
+
+def test_a_whole_report_has_nothing_cut_off_at_80_columns(report):
+    assert "\N{HORIZONTAL ELLIPSIS}" not in printed(report)
+
+
+def test_the_step_from_the_last_release_has_a_line(report):
+    assert "since the last release" not in printed(report)
+    text = " ".join(printed(replace(report, baseline=baseline(report.classes))).split())
+    assert f"since the last release: 1 newly wrong, most in the classes {NAMES[3]} 90% -> 0%" in text

@@ -66,7 +66,8 @@ def test_the_headline_says_what_to_do_and_why():
     assert headline(verdict_of(passed, passed, warning="w")) == "Ship. All 2 gates are met; 2 warnings to look at."
     assert headline(verdict_of(passed, failed, unsettled)) == "Do not ship. 1 of 3 gates failed: g1."
     assert headline(verdict_of(unsettled, unsettled)).endswith("cannot settle 2 of 2 gates: g0 and g1.")
-    assert headline(verdict_of(passed)) == "Do not ship yet. No gate judged the model."
+    nothing = replace(report().verdict, gates=(gate_of(report(), "evidence"),))
+    assert headline(nothing) == "Do not ship yet. No gate judged the model."
 
 
 def test_reasons_lead_with_what_failed():

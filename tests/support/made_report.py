@@ -8,7 +8,8 @@ from tinyedge.gate import DEFAULT_POLICY, judge
 from tinyedge.metrics import compare, evaluate
 from tinyedge.metrics.calibration import bins_of, reliability
 from tinyedge.metrics.outcome import outcome_of
-from tinyedge.report.schema import ClassChange, Examples, NewlyWrong, Parity, Report, Side
+from tinyedge.report.changes import class_changes
+from tinyedge.report.schema import Examples, NewlyWrong, Parity, Report, Side
 
 FACTS = {"target": "tflite-int8", "kernels": "LiteRT built-in", "runtime": "LiteRT", "runtime_version": "2.3.0"}
 
@@ -29,7 +30,7 @@ def made_report(
         reference=_side(before, "float.onnx", 4 * size_bytes),
         deployed=_side(after, "int8.tflite", size_bytes),
         comparison=compare(reference=before, deployed=after),
-        classes=tuple(ClassChange(name, 10, 0.9, 0.8, 2, 1) for name in names),
+        classes=class_changes(labels, reference=before.correct, deployed=after.correct, names=tuple(names)),
         newly_wrong=tuple(NewlyWrong(ids[i], i, names[labels[i]], names[deployed[i]], 0.91) for i in lost),
         parity=Parity("tflm-int8", FACTS, 1000, 2, {-1: 40, 0: 9950, 1: 10}),
         parity_note=None,

@@ -10,10 +10,9 @@ from tinyedge.gate.power import PowerRow
 from tinyedge.metrics import compare, evaluate
 from tinyedge.metrics.calibration import bins_of, reliability
 from tinyedge.metrics.outcome import outcome_of
-from tinyedge.report.changes import by_class, newly_wrong
+from tinyedge.report.changes import class_changes, newly_wrong
 from tinyedge.report.schema import (
     BaselineComparison,
-    ClassChange,
     Examples,
     NewlyWrong,
     Parity,
@@ -105,14 +104,8 @@ def _report(names, images, lost, given_up, seed, superclasses):
         reference=_side(reference, "float.onnx", "a" * 64, "onnx"),
         deployed=_side(deployed, "int8.tflite", "b" * 64, "tflite"),
         comparison=compare(reference=reference, deployed=deployed),
-        classes=tuple(
-            ClassChange(g.name, g.images, g.reference, g.deployed, g.newly_wrong, g.newly_right)
-            for g in by_class(examples)
-        ),
-        newly_wrong=tuple(
-            NewlyWrong(examples.ids[i], i, names[labels[i]], names[after[i]], examples.confidence[i])
-            for i in newly_wrong(examples).tolist()
-        ),
+        classes=class_changes(labels, reference=reference.correct, deployed=deployed.correct, names=names),
+        newly_wrong=newly_wrong(examples, reference.correct & ~deployed.correct),
         parity=Parity("tflm-int8", {"arena_bytes": 18288}, 1000, 2, {-1: 40, 0: 9950, 1: 10}),
         parity_note=None,
         policy={"name": "default", "digest": "c" * 64, "settings": {"accuracy": {"max_drop_pp": 1.0}}},

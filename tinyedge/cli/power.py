@@ -26,7 +26,11 @@ def power(
     policy: Annotated[Path | None, typer.Option(help="A policy file (TOML; default: the built-in policy).")] = None,
     drop: Annotated[
         str | None,
-        typer.Option(metavar="PP", help="Also: the images that settle a true drop in accuracy of so much, e.g. 0.5pp."),
+        typer.Option(metavar="FIGURE", help="Also: the images that settle a true figure of so much, e.g. 0.5pp."),
+    ] = None,
+    gate: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of --drop: the gate, e.g. worst_class or ties (default: accuracy)."),
     ] = None,
     format: FormatOption = Format.TEXT,
 ) -> None:
@@ -36,48 +40,70 @@ def power(
     Examples:
       tinyedge power --images 10000 --classes 100
       tinyedge power --images 2000 --classes 10 --discordance 0.03 --drop 0.5pp
+      tinyedge power --drop 15pp --gate worst_class
     """
+    from tinyedge.errors import UsageError
     from tinyedge.gate import DEFAULT_POLICY, read_policy
     from tinyedge.gate.power import images_for, power_table
 
     rules = DEFAULT_POLICY if policy is None else read_policy(policy)
-    true_drop = None if drop is None else parse_drop(drop)
     rows = power_table(images=images, classes=classes, discordance=discordance, policy=rules)
-    needed = None
-    if true_drop is not None:
-        needed = images_for(gate="accuracy", figure=true_drop, classes=classes, discordance=discordance, policy=rules)
+    row, figure, needed = None, 0.0, None
+    if drop is not None:
+        row = _row(rows, gate or "accuracy")
+        figure = parse_figure(drop, row.unit)
+        needed = images_for(gate=row.gate, figure=figure, classes=classes, discordance=discordance, policy=rules)
+    elif gate is not None:
+        raise UsageError("a gate is asked nothing", where="--gate", found=gate, fix="add --drop, e.g. --drop 0.5pp")
     if format is Format.JSON:
         content = {"images": images, "classes": classes, "discordance": discordance, "policy": rules.digest}
-        asked = {} if true_drop is None else {"drop_pp": true_drop, "images_for_drop": needed}
-        print_json(content | {"rows": [asdict(row) for row in rows]} | asked)
+        asked = {"gate": row.gate, "figure": figure, "unit": row.unit, "images": needed} if row else None
+        print_json(content | {"rows": [asdict(row) for row in rows]} | ({"asked": asked} if asked else {}))
         return
     _print(rows, f"{images:,} images of {classes} classes, discordance {discordance:.1%}, policy {rules.name!r}")
-    if true_drop is not None:
+    if row:
         told = "No practical number of images settles" if needed is None else f"About {needed:,} images settle"
-        limit = rules.as_dict()["accuracy"]["max_drop_pp"]
-        stdout().print(f"{told} a true drop in accuracy of {true_drop:g} pp where {limit:g} pp are allowed.")
+        allowed = f"{_figure(figure, row.unit)} where {_figure(row.limit, row.unit)} is allowed"
+        stdout().print(f"{told} a true figure of {allowed} ({row.title}).", markup=False)
 
 
-def parse_drop(text: str) -> float:
-    """``0.5pp`` or ``0.5``: percentage points.
+def parse_figure(text: str, unit: str) -> float:
+    """``0.5pp`` or ``0.5`` where the unit is ``pp``; likewise for ``%``, and a plain number for ``score``.
 
     Raises:
-        UsageError: for anything else, a percentage among them: of what would not be clear.
+        UsageError: for anything else, another unit among them: of what would not be clear.
     """
     from tinyedge.errors import UsageError
 
+    word, top, example = {
+        "pp": ("percentage points", 100, "0.5pp"),
+        "%": ("per cent of the images", 100, "2%"),
+        "score": ("a plain number", 1, "0.01"),
+    }[unit]
     try:
-        drop = float(text.strip().removesuffix("pp"))
-        if not 0 <= drop <= 100:  # a NaN is not either
+        figure = float(text.strip().removesuffix(unit))
+        if not 0 <= figure <= top:  # a NaN is not either
             raise ValueError(text)
     except ValueError as error:
         raise UsageError(
-            "not a drop in accuracy",
+            "not a figure of this gate",
             where="--drop",
             found=repr(text),
-            expected="percentage points from 0 to 100, e.g. 0.5pp",
+            expected=f"{word} from 0 to {top}, e.g. {example}",
         ) from error
-    return drop
+    return figure
+
+
+def _row(rows: tuple[PowerRow, ...], gate: str) -> PowerRow:
+    from tinyedge.errors import UsageError
+
+    for row in rows:
+        if row.gate == gate:
+            return row
+    known = ", ".join(row.gate for row in rows)
+    raise UsageError(
+        "the policy has no such gate, or it is off", where="--gate", found=gate, expected=f"one of {known}"
+    )
 
 
 def _print(rows: tuple[PowerRow, ...], headline: str) -> None:
@@ -88,7 +114,8 @@ def _print(rows: tuple[PowerRow, ...], headline: str) -> None:
 
     console = stdout()
     console.print(escape(inert(headline)))
-    console.print("Each with a probability of 80 %; a model in between may be inconclusive.\n", style="dim")
+    console.print("A model with such a true figure does so with a probability of 80 %; one in between may be", end=" ")
+    console.print("inconclusive.\n")
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for title in ("gate", "limit", "passes up to", "fails from", "images for no change"):
         table.add_column(title, justify="left" if title == "gate" else "right", no_wrap=True)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tinyedge.gate.result import Case, GateResult, Status, settle
 from tinyedge.gate.rule import Rule, setting
@@ -25,26 +29,44 @@ def judge_accuracy(case: Case, rule: AccuracyRule) -> GateResult:
     PASS where the upper bound of the drop is within the margin, FAIL where the lower bound is beyond it. A drop that is
     only measured beyond the margin is INCONCLUSIVE: a true drop just inside it is measured so nearly half the time.
     """
-    n = len(case.reference)
-    lost = int((case.reference.correct & ~case.deployed.correct).sum())
-    gained = int((~case.reference.correct & case.deployed.correct).sum())
-    low, high = tango_interval(lost, gained, n, tail=case.tail)
-    drop, margin = (lost - gained) / n, rule.max_drop_pp / 100
-    status = settle((low, high), margin)
-    before, after = case.reference.correct.mean(), case.deployed.correct.mean()
-    needed = images_needed(lost, gained, n, margin=margin, tail=case.tail) if status is Status.INCONCLUSIVE else None
-    return GateResult(
-        NAME,
-        TITLE,
-        status,
-        100 * drop,
-        "pp",
-        (100 * low, 100 * high),
-        rule.max_drop_pp,
-        f"{before:.2%} before, {after:.2%} now: {lost:,} images lost, {gained:,} gained of {n:,}; "
-        f"the drop is at most {100 * high:.2f} pp.",
-        needed,
-    )
+    before, after = case.reference.correct, case.deployed.correct
+    said = f"{before.mean():.2%} before, {after.mean():.2%} now"
+    return judge_drop(NAME, TITLE, before, after, rule.max_drop_pp, said, case.tail)
+
+
+def judge_drop(
+    name: str,
+    title: str,
+    before: NDArray[np.bool_],
+    after: NDArray[np.bool_],
+    limit_pp: float,
+    said: str,
+    tail: float,
+    *,
+    chosen_of: int | None = None,
+) -> GateResult:
+    """A drop in accuracy on the same images, by Tango's interval.
+
+    Args:
+        name: of the result.
+        title: likewise.
+        before: ``(N,)`` whether the one model is right.
+        after: ``(N,)`` whether the other is.
+        limit_pp: the largest true drop that is acceptable.
+        said: the sentence's beginning.
+        tail: the probability with which each bound may miss.
+        chosen_of: how many images the N were chosen from, of which those needed are counted; N if ``None``.
+    """
+    n, lost, gained = len(before), int((before & ~after).sum()), int((~before & after).sum())
+    low, high = tango_interval(lost, gained, n, tail=tail)
+    status, needed = settle((low, high), limit_pp / 100), None
+    if status is Status.INCONCLUSIVE:
+        needed = images_needed(lost, gained, n, margin=limit_pp / 100, tail=tail)
+    if needed is not None and chosen_of is not None:
+        needed = ceil(needed * chosen_of / n)
+    detail = f"{said}: {lost:,} images lost, {gained:,} gained of {n:,}; the drop is at most {100 * high:.2f} pp."
+    interval, drop = (100 * low, 100 * high), 100 * (lost - gained) / n
+    return GateResult(name, title, status, drop, "pp", interval, limit_pp, detail, needed)
 
 
 def images_needed(lost: int, gained: int, total: int, *, margin: float, tail: float) -> int | None:

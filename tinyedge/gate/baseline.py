@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tinyedge.errors import PredictionsError
-from tinyedge.gate.accuracy import images_needed
-from tinyedge.gate.result import Case, GateResult, Shipped, Status, settle
+from tinyedge.gate.accuracy import judge_drop
+from tinyedge.gate.result import Case, GateResult, Shipped, Status
 from tinyedge.gate.rule import Rule, optional, setting
 from tinyedge.gate.shares import judge_share
-from tinyedge.stats.paired import tango_interval
 
 NAME, TITLE = "baseline", "Last release"
 
@@ -28,15 +27,19 @@ class BaselineRule(Rule):
     max_negative_flips_percent: float = setting(
         5.0, says="largest share of images that the last release got right and this one gets wrong", low=0, high=100
     )
+    max_flips_percent: float | None = optional(
+        says="largest share of images that are named otherwise than in the last release", low=0, high=100
+    )
     max_size_growth_percent: float | None = optional(
         says="largest growth of the model file since the last release", low=0, high=1e6
     )
 
 
 def judge_baseline(case: Case, rule: BaselineRule) -> tuple[GateResult, ...] | str:
-    """The deployed model against the last release's: accuracy, negative flips, and file size where it is limited.
+    """The deployed model against the last release's: accuracy, negative flips; all flips and file size where limited.
 
-    Each is a result by itself: ``baseline.accuracy``, ``baseline.negative_flips``, ``baseline.size``.
+    Each is a result by itself: ``baseline.accuracy``, ``baseline.negative_flips``, ``baseline.flips``,
+    ``baseline.size``.
     """
     if isinstance(case.baseline, str):
         return case.baseline
@@ -47,7 +50,7 @@ def judge_baseline(case: Case, rule: BaselineRule) -> tuple[GateResult, ...] | s
 def judge_step(*, before: Shipped, now: Shipped, rule: BaselineRule, tail: float) -> tuple[GateResult, ...]:
     """One release after another, on the same images in the same order.
 
-    Accuracy by Tango's paired interval, as between float and deployed; negative flips by an exact bound; the growth of
+    Accuracy by Tango's paired interval, as between float and deployed; flips by exact bounds; the growth of
     the file is known and needs none.
 
     Args:
@@ -59,35 +62,23 @@ def judge_step(*, before: Shipped, now: Shipped, rule: BaselineRule, tail: float
     Raises:
         PredictionsError: where growth is limited and a file's size is not known.
     """
-    n = len(now.labels)
-    lost, gained = int((before.correct & ~now.correct).sum()), int((~before.correct & now.correct).sum())
+    n, lost = len(now.labels), int((before.correct & ~now.correct).sum())
+    said = f"The last release was right on {before.correct.mean():.2%}, this one is on {now.correct.mean():.2%}"
+    drop = judge_drop(
+        f"{NAME}.accuracy", "Drop since release", before.correct, now.correct, rule.max_accuracy_drop_pp, said, tail
+    )
     sentence = f"{lost:,} of {n:,} images were right in the last release and are wrong now."
     flips = judge_share(
         f"{NAME}.negative_flips", "Negative flips", lost, n, rule.max_negative_flips_percent, sentence, tail
     )
-    results = [_accuracy(before, now, lost, gained, rule.max_accuracy_drop_pp, tail), flips]
+    results = [drop, flips]
+    if rule.max_flips_percent is not None:
+        changed = int((before.predicted != now.predicted).sum())
+        said = f"{changed:,} of {n:,} images are named otherwise than in the last release, right or wrong."
+        results.append(judge_share(f"{NAME}.flips", "Flips", changed, n, rule.max_flips_percent, said, tail))
     if rule.max_size_growth_percent is not None:
         results.append(_growth(before.size_bytes, now.size_bytes, rule.max_size_growth_percent))
     return tuple(results)
-
-
-def _accuracy(before: Shipped, now: Shipped, lost: int, gained: int, limit_pp: float, tail: float) -> GateResult:
-    n, margin = len(now.labels), limit_pp / 100
-    low, high = tango_interval(lost, gained, n, tail=tail)
-    status = settle((low, high), margin)
-    needed = images_needed(lost, gained, n, margin=margin, tail=tail) if status is Status.INCONCLUSIVE else None
-    return GateResult(
-        f"{NAME}.accuracy",
-        "Drop since release",
-        status,
-        100 * (lost - gained) / n,
-        "pp",
-        (100 * low, 100 * high),
-        limit_pp,
-        f"The last release was right on {before.correct.mean():.2%}, this one is on {now.correct.mean():.2%}: "
-        f"{lost:,} images lost, {gained:,} gained of {n:,}; the drop is at most {100 * high:.2f} pp.",
-        needed,
-    )
 
 
 def _growth(before: float | None, now: float | None, limit_percent: float) -> GateResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyedge.gate.result import EVIDENCE, Case, GateResult, Status
+from tinyedge.gate.result import EVIDENCE, OVERLAP, Case, GateResult, Status
 from tinyedge.metrics.outcome import Outcome
 from tinyedge.stats.proportion import share_interval
 
@@ -13,16 +13,31 @@ _OVERLAP = 0.01
 """Share of the images that may be known to the quantizer: it moves no figure by more than that."""
 
 
-def judge_evidence(case: Case) -> GateResult:
-    """PASS where enough images were seen by a reference that knows something and is not the deployed model itself."""
+def judge_evidence(case: Case) -> tuple[GateResult, ...]:
+    """PASS where enough images were seen by a reference that knows something and is not the deployed model itself.
+
+    Images that the quantizer has seen are a result of their own, where there are any: they can flatter the deployed
+    model, so that it cannot pass, but where it fails in spite of that, it fails.
+    """
     n = len(case.reference)
     status, detail, needed = _find(case)
-    warning = None
-    if status is Status.PASS and case.overlap:
-        warning = f"{case.overlap:,} of {n:,} images are in the representative dataset too"
-    return GateResult(
-        NAME, TITLE, status, float(n), "images", None, float(case.min_images), detail, needed, warning, at_least=True
+    if case.overlap is None:
+        detail += " Whether the quantizer's representative images are among these is not known."
+    found = GateResult(
+        NAME, TITLE, status, float(n), "images", None, float(case.min_images), detail, needed, at_least=True
     )
+    return (found, _overlap(case.overlap, n)) if case.overlap else (found,)
+
+
+def _overlap(count: int, n: int) -> GateResult:
+    what = f"{count:,} of {n:,} images are in the representative dataset that the deployed model was quantized with"
+    if count > _OVERLAP * n:
+        status, warning = Status.INCONCLUSIVE, None
+        detail = f"{what}: it was fitted to what it is judged on. Take them out of one of the two."
+    else:
+        status, warning = Status.PASS, f"{count:,} of {n:,} images are in the representative dataset too"
+        detail = f"{what}: too few to move a figure by more than that share."
+    return GateResult(OVERLAP, "Overlap", status, 100 * count / n, "%", None, 100 * _OVERLAP, detail, warning=warning)
 
 
 def _find(case: Case) -> tuple[Status, str, int | None]:
@@ -49,13 +64,6 @@ def _find(case: Case) -> tuple[Status, str, int | None]:
         return (
             Status.INCONCLUSIVE,
             "Reference and deployed outputs are equal bit for bit on every image: a model was compared with itself.",
-            None,
-        )
-    if case.overlap > _OVERLAP * n:
-        return (
-            Status.INCONCLUSIVE,
-            f"{case.overlap:,} of {n:,} images are in the representative dataset that the deployed model was quantized "
-            "with: it was fitted to what it is judged on. Take them out of one of the two.",
             None,
         )
     seen = int((counts > 0).sum())

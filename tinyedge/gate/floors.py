@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.errors import PolicyError
-from tinyedge.gate.accuracy import images_needed as images_for_loss
+from tinyedge.gate.accuracy import judge_drop
 from tinyedge.gate.classes import MIN_IMAGES, MIN_IMAGES_SAYS, thin_classes
 from tinyedge.gate.ece import judge_ece_limit
 from tinyedge.gate.result import Case, GateResult, Status, settle
@@ -18,7 +18,6 @@ from tinyedge.gate.rule import Rule, names, optional, setting, tables
 from tinyedge.gate.shares import images_needed
 from tinyedge.metrics.accuracy import BOTTOM, ClassAccuracies, bottoms, spread_kept
 from tinyedge.metrics.outcome import Outcome
-from tinyedge.stats.paired import tango_interval
 from tinyedge.stats.proportion import share_interval
 from tinyedge.stats.resampling import accuracies, draw_right, reflected
 
@@ -184,17 +183,9 @@ def _drop(case: Case, chosen: NDArray[np.bool_], limit: float, name: str, title:
     """The drop in accuracy over the chosen images, paired as the accuracy gate's."""
     if not chosen.any():
         return _unknown(name, title, "pp", limit, "None of the images is of these classes.", least=False)
-    before, after, n = case.reference.correct[chosen], case.deployed.correct[chosen], int(chosen.sum())
-    lost, gained = int((before & ~after).sum()), int((~before & after).sum())
-    low, high = tango_interval(lost, gained, n, tail=case.tail)
-    status, needed = settle((low, high), limit / 100), None
-    if status is Status.INCONCLUSIVE:
-        more = images_for_loss(lost, gained, n, margin=limit / 100, tail=case.tail)
-        needed = None if more is None else ceil(more * len(chosen) / n)
-    detail = f"{before.mean():.2%} before, {after.mean():.2%} now: {lost:,} lost, {gained:,} gained of {n:,} images."
-    return GateResult(
-        name, title, status, 100 * (lost - gained) / n, "pp", (100 * low, 100 * high), limit, detail, needed
-    )
+    before, after = case.reference.correct[chosen], case.deployed.correct[chosen]
+    said = f"{before.mean():.2%} before, {after.mean():.2%} now"
+    return judge_drop(name, title, before, after, limit, said, case.tail, chosen_of=len(chosen))
 
 
 def class_indices(outcome: Outcome, group: Group) -> NDArray[np.int64]:

@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tinyedge.errors import UsageError
 from tinyedge.gate.catalogue import GATES
 from tinyedge.gate.policy import Policy
-from tinyedge.gate.power_plans import PLANS, Plan, Setup
+from tinyedge.gate.power_plans import PLANS
+from tinyedge.gate.power_setup import Plan, Setup
 from tinyedge.stats.power import images_to_settle
+
+PARITY_SAMPLE = 1000
+"""That a run is compared with TensorFlow Lite Micro on, unless told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -20,13 +24,14 @@ class PowerRow:
     """What one gate can tell with the images of a run; figures are true ones, not measured ones.
 
     Args:
-        gate: its name.
+        gate: its name, or that of one of its results.
         title: what a reader sees.
         unit: of ``limit``, ``detects`` and ``passes``.
         limit: the policy's.
         detects: the smallest figure that FAILs with a probability of 80 %; ``None`` where none does.
-        images_for_limit: how many images it takes for a model that nothing happened to to be settled; ``None`` where
-            no practical number does.
+        images_for_limit: how many images it takes for a model that nothing happened to to be settled, or, where the
+            note says so, for a share of images that is typical or was measured; ``None`` where no practical number
+            does, or nothing is known of the model.
         note: what was assumed, and how the figures were worked out.
         passes: the largest figure that PASSes with a probability of 80 %; ``None`` where none does.
     """
@@ -41,7 +46,15 @@ class PowerRow:
     passes: float | None = None
 
 
-def power_table(*, images: int, classes: int, discordance: float, policy: Policy) -> tuple[PowerRow, ...]:
+def power_table(
+    *,
+    images: int,
+    classes: int,
+    discordance: float,
+    policy: Policy,
+    parity_images: int | None = None,
+    measured: Mapping[str, float] | None = None,
+) -> tuple[PowerRow, ...]:
     """What each gate can tell with so many images, of those that are on in the policy and apply.
 
     Args:
@@ -49,24 +62,30 @@ def power_table(*, images: int, classes: int, discordance: float, policy: Policy
         classes: K.
         discordance: expected share of images on which exactly one of the two models is right, 0..1.
         policy: limits and confidence.
+        parity_images: of the parity sample; ``PARITY_SAMPLE``, or all where there are fewer, if ``None``.
+        measured: the figures of a run, by gate (and result, as ``baseline.negative_flips``), in the unit of the limit.
 
     Raises:
         UsageError: for arguments that cannot be.
     """
     _check(images, classes, discordance)
-    titles = {gate.name: gate.title for gate in GATES}
+    sample = min(images, PARITY_SAMPLE) if parity_images is None else parity_images
+    setup = Setup(classes, discordance, 1 - policy.confidence, sample, dict(measured or {}))
     return tuple(
-        PowerRow(
-            gate=name,
-            title=titles[name],
-            unit=plan.unit,
-            limit=plan.limit,
-            detects=_edge(lambda x, fails=plan.fails: fails(x, images), inside=plan.top, outside=plan.limit),  # type: ignore[misc]
-            images_for_limit=_images(plan, plan.usual),
-            note=plan.note,
-            passes=_edge(lambda x, passes=plan.passes: passes(x, images), inside=0.0, outside=plan.limit),  # type: ignore[misc]
-        )
-        for name, plan in _plans(classes, discordance, policy).items()
+        _row(name, plan, images if plan.sample is None else plan.sample) for name, plan in _plans(setup, policy)
+    )
+
+
+def _row(name: str, plan: Plan, images: int) -> PowerRow:
+    return PowerRow(
+        gate=name,
+        title=plan.title or next(gate.title for gate in GATES if gate.name == name),
+        unit=plan.unit,
+        limit=plan.limit,
+        detects=_edge(lambda x: plan.fails(x, images), inside=plan.top, outside=plan.limit),
+        images_for_limit=None if plan.usual is None else _images(plan, plan.usual),
+        note=plan.note,
+        passes=_edge(lambda x: plan.passes(x, images), inside=0.0, outside=plan.limit),
     )
 
 
@@ -74,7 +93,7 @@ def images_for(*, gate: str, figure: float, classes: int, discordance: float, po
     """Images with which a gate settles, to PASS or to FAIL, a model whose true figure is ``figure``.
 
     Args:
-        gate: its name.
+        gate: its name, or a result's, as in the table.
         figure: the true one, in the unit of the gate's limit.
         classes: K.
         discordance: expected share of images on which exactly one of the two models is right, 0..1.
@@ -87,7 +106,7 @@ def images_for(*, gate: str, figure: float, classes: int, discordance: float, po
         UsageError: for arguments that cannot be, or a gate that is off, does not apply or has no such table.
     """
     _check(1, classes, discordance)
-    plans = _plans(classes, discordance, policy)
+    plans = dict(_plans(Setup(classes, discordance, 1 - policy.confidence, PARITY_SAMPLE), policy))
     if gate not in plans:
         raise UsageError("there is no power table of this gate", found=gate, expected="one of " + ", ".join(plans))
     if not 0 <= figure <= plans[gate].top:
@@ -95,14 +114,12 @@ def images_for(*, gate: str, figure: float, classes: int, discordance: float, po
     return _images(plans[gate], figure)
 
 
-def _plans(classes: int, discordance: float, policy: Policy) -> dict[str, Plan]:
-    setup = Setup(classes, discordance, 1 - policy.confidence)
-    made = {
-        gate.name: PLANS[gate.name](setup, policy.rules[gate.name])
-        for gate in GATES
-        if gate.name in PLANS and policy.rules[gate.name].enabled
-    }
-    return {name: plan for name, plan in made.items() if plan is not None}
+def _plans(setup: Setup, policy: Policy) -> Iterator[tuple[str, Plan]]:
+    for name, make in PLANS.items():
+        rule = policy.rules[name.partition(".")[0]]
+        plan = make(setup, rule) if rule.enabled else None
+        if plan is not None:
+            yield name, plan
 
 
 def _images(plan: Plan, figure: float) -> int | None:

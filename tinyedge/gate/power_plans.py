@@ -1,13 +1,13 @@
 """How each gate would decide on figures that are only supposed: what the power table is made of.
 
 A plan asks a gate's own interval at the unlucky fifth of the samples where it has a formula. Where only resampling
-gives it, the spread of the figure comes from a small simulation of an unchanged model.
+gives it, the spread of the figure comes from a small simulation of an unchanged model. Plans of shares are in
+``power_shares``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from math import sqrt
 from types import MappingProxyType
@@ -17,16 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from tinyedge.gate import power_shares
 from tinyedge.gate.bottom5 import Bottom5Rule
 from tinyedge.gate.inequality import InequalityRule
+from tinyedge.gate.power_setup import Plan, Setup
 from tinyedge.gate.result import Status, settle
 from tinyedge.gate.worst_class import WorstClassRule
 from tinyedge.metrics.accuracy import BOTTOM, bottoms, ginis
 from tinyedge.metrics.calibration import BINS, folded_size
 from tinyedge.stats.classes import chance_of_drop
 from tinyedge.stats.paired import tango_interval
-from tinyedge.stats.power import POWER, mean_power, unlucky_count
-from tinyedge.stats.proportion import share_interval
+from tinyedge.stats.power import POWER, mean_power
 from tinyedge.stats.resampling import accuracies
 
 _SAMPLES = 2000
@@ -37,63 +38,30 @@ _IMAGE_SPREAD = 0.5
 """Standard deviation of one image's confidence less correctness: at most a coin's, where confidence is calibrated."""
 
 
-@dataclass(frozen=True)
-class Setup:
-    """What a run is expected to be.
-
-    Args:
-        classes: K, with equally many images.
-        discordance: share of images on which exactly one of the two models is right, where nothing changed.
-        tail: of each bound.
-    """
-
-    classes: int
-    discordance: float
-    tail: float
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Whether a true figure passes, or fails, with a probability of 80 % at so many images.
-
-    Args:
-        unit: of the figure.
-        limit: the policy's.
-        top: the largest figure there can be.
-        usual: the figure of a model that nothing happened to.
-        passes: from a figure and a number of images.
-        fails: likewise.
-        note: what was assumed, and how it was worked out.
-    """
-
-    unit: str
-    limit: float
-    top: float
-    usual: float
-    passes: Callable[[float, int], bool]
-    fails: Callable[[float, int], bool]
-    note: str
-
-
 def _accuracy(setup: Setup, rule: Any) -> Plan:
+    return _drop(rule.max_drop_pp, setup.discordance, setup.tail, "Tango's interval")
+
+
+def _drop(limit: float, discordance: float, tail: float, note: str, title: str | None = None) -> Plan:
     """Tango's interval, where the drop is measured as unluckily as one time in five."""
 
     def settled(drop_pp: float, images: int, *, unlucky: int) -> Status:
         drop = drop_pp / 100
-        d = max(setup.discordance, drop)
+        d = max(discordance, drop)
         seen = drop + unlucky * _z(1 - POWER) * sqrt(max(d - drop**2, 0.0) / images)
         lost, gained = round(images * max(d + seen, 0) / 2), round(images * max(d - seen, 0) / 2)
         counts = min(lost, images), min(gained, images - min(lost, images))
-        return settle(tango_interval(*counts, images, tail=setup.tail), rule.max_drop_pp / 100)
+        return settle(tango_interval(*counts, images, tail=tail), limit / 100)
 
     return Plan(
         "pp",
-        rule.max_drop_pp,
+        limit,
         100.0,
         0.0,
         lambda drop, n: settled(drop, n, unlucky=1) is Status.PASS,
         lambda drop, n: settled(drop, n, unlucky=-1) is Status.FAIL,
-        "Tango's interval",
+        note,
+        title,
     )
 
 
@@ -168,24 +136,6 @@ def _bottom5(setup: Setup, rule: Bottom5Rule) -> Plan | None:
     )
 
 
-def _share(limit: float, usual: float, tail: float, note: str) -> Plan:
-    """The exact interval at the count that one sample in five exceeds, or falls short of."""
-
-    def settled(percent: float, images: int, *, more: bool) -> Status:
-        count = unlucky_count(percent / 100, images, more=more)
-        return settle(share_interval(count, images, tail=tail), limit / 100)
-
-    return Plan(
-        "%",
-        limit,
-        100.0,
-        usual,
-        lambda x, n: settled(x, n, more=True) is Status.PASS,
-        lambda x, n: settled(x, n, more=False) is Status.FAIL,
-        note,
-    )
-
-
 def _mean(limit: float, deviation: float, tail: float, note: str) -> Plan:
     """Student's two bounds; ``deviation`` is that of one image's value."""
 
@@ -225,10 +175,6 @@ def _ece(setup: Setup, rule: Any) -> Plan:
     )
 
 
-def _churn(setup: Setup, rule: Any) -> Plan:
-    return _share(rule.max_discordance_percent, 100 * setup.discordance, setup.tail, "exact binomial interval")
-
-
 def _signed_gap(setup: Setup, rule: Any) -> Plan:
     return _mean(rule.max_gap_pp, _IMAGE_SPREAD, setup.tail, "at most: a sharper model takes fewer images")
 
@@ -237,12 +183,13 @@ def _gap_change(setup: Setup, rule: Any) -> Plan:
     return _mean(rule.max_change_pp, sqrt(setup.discordance), setup.tail, "Student's interval")
 
 
-def _saturation(setup: Setup, rule: Any) -> Plan:
-    return _share(rule.max_saturated_percent, 0.0, setup.tail, "exact binomial interval")
-
-
-def _ties(setup: Setup, rule: Any) -> Plan:
-    return _share(rule.max_tied_percent, 0.0, setup.tail, "exact binomial interval")
+def _release_drop(setup: Setup, rule: Any) -> Plan:
+    flips, drop = (setup.measured.get(f"baseline.{name}") for name in ("negative_flips", "accuracy"))
+    note, discordance = "since the last release, where one is given; Tango's interval", setup.discordance
+    if flips is not None and drop is not None:
+        discordance = (2 * flips - drop) / 100  # lost, and gained: lost less the drop
+        note = "since the last release, at the discordance with it; Tango's interval"
+    return _drop(rule.max_accuracy_drop_pp, discordance, setup.tail, note, "Drop since release")
 
 
 PLANS: Mapping[str, Callable[[Setup, Any], Plan | None]] = MappingProxyType(
@@ -251,15 +198,19 @@ PLANS: Mapping[str, Callable[[Setup, Any], Plan | None]] = MappingProxyType(
         "worst_class": _worst_class,
         "inequality": _inequality,
         "bottom5": _bottom5,
-        "churn": _churn,
+        "churn": power_shares.churn,
         "signed_gap": _signed_gap,
         "ece": _ece,
         "gap_change": _gap_change,
-        "saturation": _saturation,
-        "ties": _ties,
+        "saturation": power_shares.saturation,
+        "ties": power_shares.ties,
+        "parity": power_shares.parity,
+        "floors.accuracy": power_shares.floor,
+        "baseline.accuracy": _release_drop,
+        "baseline.negative_flips": power_shares.release_flips,
     }
 )
-"""By gate: from a setup and the gate's rule to a plan, or ``None`` where the gate cannot apply."""
+"""By result, which begins with its gate: from a setup and the gate's rule to a plan; ``None`` where it cannot apply."""
 
 
 def _threshold(reached: Callable[[float], bool]) -> float:

@@ -32,6 +32,9 @@ EXIT_CODES = {
 EVIDENCE = "evidence"
 """The gate that says whether there is anything to judge by."""
 
+OVERLAP = "evidence.overlap"
+"""Its other result: whether the deployed model was fitted to what it is judged on, which can only flatter it."""
+
 
 @dataclass(frozen=True)
 class Parity:
@@ -78,7 +81,8 @@ class Case:
         min_images: below which nothing is concluded.
         facts: what is known of the deployed file: ``size_bytes`` and ``arena_bytes``, each where it is known.
         baseline: the last release's deployed model on the same images in the same order; or why there is none.
-        overlap: how many of the images are, to the last pixel, also in the deployed model's representative dataset.
+        overlap: how many of the images are, to the last pixel, also in the deployed model's representative dataset;
+            ``None`` where that is not known.
     """
 
     reference: Outcome
@@ -88,7 +92,7 @@ class Case:
     min_images: int
     facts: Mapping[str, float] = field(default_factory=dict)
     baseline: Shipped | str = "no baseline was given"
-    overlap: int = 0
+    overlap: int | None = 0
 
     @property
     def tail(self) -> float:
@@ -177,14 +181,14 @@ class Verdict:
     def status(self) -> Status:
         """FAIL if any gate fails, else INCONCLUSIVE if any is or if none judged the model, else PASS.
 
-        Inconclusive evidence makes all other gates meaningless, so it holds even where one of them fails.
+        Without evidence a figure that is measured on images means nothing, so that a gate's FAIL by such a figure does
+        not count. One without an interval, as a file's size, is known whatever the images are, and does.
         """
-        found = {gate.status for gate in self.gates}
-        if any(gate.name == EVIDENCE and gate.status is Status.INCONCLUSIVE for gate in self.gates):
-            return Status.INCONCLUSIVE
-        if Status.FAIL in found:
+        evident = all(gate.name != EVIDENCE or gate.status is not Status.INCONCLUSIVE for gate in self.gates)
+        if any(gate.status is Status.FAIL and (evident or gate.interval is None) for gate in self.gates):
             return Status.FAIL
-        if Status.INCONCLUSIVE in found or len(self.gates) < 2:
+        judged = any(gate.name not in (EVIDENCE, OVERLAP) for gate in self.gates)
+        if not judged or any(gate.status is not Status.PASS for gate in self.gates):
             return Status.INCONCLUSIVE
         return Status.PASS
 

@@ -59,6 +59,8 @@ def judge_saturation(case: Case, rule: SaturationRule) -> GateResult | str:
     """Logits are not cut off at the top of the output's range."""
     if not case.deployed.quantized:
         return "the deployed output is float: it cannot saturate"
+    if case.deployed.output_kind == "probabilities":
+        return "the deployed output is probabilities: their largest value cuts nothing off"
     count, n = int(case.deployed.saturated.sum()), len(case.deployed)
     sentence = f"The largest logit is cut off at the integer type's maximum on {count:,} of {n:,} images."
     return judge_share("saturation", "Saturation", count, n, rule.max_saturated_percent, sentence, case.tail)

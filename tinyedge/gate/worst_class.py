@@ -23,7 +23,8 @@ class WorstClassRule(Rule):
     max_drop_pp: float = setting(10.0, says="a class that drops this far fails, if it is not chance", low=0, high=100)
     p_below: float = setting(
         0.05,
-        says="what counts as not chance: p-value corrected for the number of classes (a fraction)",
+        says="what counts as not chance: p-value corrected for the number of classes, half of it for each of "
+        "two tests where classes differ in size (a fraction)",
         low=1e-6,
         high=0.5,
     )
@@ -33,8 +34,8 @@ class WorstClassRule(Rule):
 def judge_worst_class(case: Case, rule: WorstClassRule) -> GateResult:
     """FAIL where a class drops by the limit or more and a test over all classes says that it is not chance.
 
-    For the class that drops most that is max-T or Holm, for any other Holm alone: max-T compares raw drops, and a
-    small class that drops far by chance must not hide a large one that is surely worse.
+    With equally many images in each class max-T decides, and Holm names further classes; else both decide, each at half
+    of ``p_below`` (``ClassDrops.p``). So an unchanged model fails with a probability of ``p_below`` at most.
 
     A drop beyond the limit that may be chance warns. Below ``min_images_per_class`` in some class the gate cannot pass:
     that class could have collapsed unseen. It can still fail, since the tests are exact at any size.
@@ -44,8 +45,7 @@ def judge_worst_class(case: Case, rule: WorstClassRule) -> GateResult:
         reference.labels, reference=reference.correct, deployed=deployed.correct, num_classes=reference.num_classes
     )
     names, thin = reference.class_names, thin_classes(case, rule.min_images_per_class)
-    p = found.p_class.copy()
-    p[found.worst] = min(p[found.worst], found.p_any)
+    p = found.p
     # A drop of exactly the limit counts, whatever its quotient rounds to.
     beyond = found.drop >= rule.max_drop_pp / 100 - 1e-12
     order = np.argsort(-found.drop, kind="stable")

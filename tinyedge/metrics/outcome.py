@@ -33,6 +33,7 @@ class Outcome:
         class_names: K names.
         superclasses: int64 ``(K,)``, the superclass of each class, or ``None``.
         superclass_names: names in the order of those indices; empty where there are none, or they have no names.
+        output_kind: what the outputs are, ``logits`` or ``probabilities``.
     """
 
     labels: NDArray[np.int64] = field(repr=False)
@@ -47,6 +48,7 @@ class Outcome:
     class_names: tuple[str, ...] = field(repr=False)
     superclasses: NDArray[np.int64] | None = field(default=None, repr=False)
     superclass_names: tuple[str, ...] = field(default=(), repr=False)
+    output_kind: str = "logits"
 
     def __len__(self) -> int:
         """N, the examples."""
@@ -109,6 +111,7 @@ def outcome_of(
         class_names=tuple(class_names),
         superclasses=None if superclasses is None else np.asarray(superclasses, np.int64),
         superclass_names=tuple(superclass_names),
+        output_kind=output_kind,
     )
 
 

@@ -1,4 +1,4 @@
-"""Who gains and who loses, from the report's columns: by class, by superclass, by image."""
+"""Who gains and who loses by class, by superclass and by image: against the float model, or the last release."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.report.schema import Examples
+from tinyedge.report.schema import ClassChange, Examples, NewlyWrong
 
 
 @dataclass(frozen=True)
@@ -18,11 +18,10 @@ class Group:
         index: of the class or superclass.
         name: its name.
         images: how many there are.
-        reference: accuracy of the float model, a fraction.
+        reference: accuracy of the model compared with, a fraction.
         deployed: accuracy of the deployed model.
-        newly_wrong: images that only the float model gets right.
+        newly_wrong: images that only the model compared with gets right.
         newly_right: images that only the deployed model gets right.
-        near: of the newly wrong ones, those whose new class has the same superclass; ``None`` without superclasses.
     """
 
     index: int
@@ -32,51 +31,91 @@ class Group:
     deployed: float
     newly_wrong: int
     newly_right: int
-    near: int | None = None
 
     @property
     def change(self) -> float:
-        """Deployed minus float accuracy."""
+        """Deployed minus reference accuracy."""
         return self.deployed - self.reference
 
 
-def newly_wrong(examples: Examples) -> NDArray[np.int64]:
-    """``(M,)`` positions of the images that only the float model gets right, most confident first."""
-    labels, before, after = (np.asarray(column) for column in (examples.labels, examples.reference, examples.deployed))
-    index = np.flatnonzero((before == labels) & (after != labels))
-    return index[np.argsort(-np.asarray(examples.confidence)[index], kind="stable")]
+@dataclass(frozen=True)
+class Superclass(Group):
+    """Classes that belong together.
+
+    Args:
+        near: of the newly wrong images, those whose new class has the same superclass.
+    """
+
+    near: int = 0
+
+
+def newly_wrong(examples: Examples, lost: NDArray[np.bool_]) -> tuple[NewlyWrong, ...]:
+    """The images that are lost, ``(N,)``, most confident first, as the deployed model names them."""
+    index = sorted(np.flatnonzero(lost).tolist(), key=lambda i: (-examples.confidence[i], examples.ids[i]))
+    return tuple(
+        NewlyWrong(
+            id=examples.ids[i],
+            index=i,
+            label=examples.class_names[examples.labels[i]],
+            deployed=examples.class_names[examples.deployed[i]],
+            confidence=examples.confidence[i],
+        )
+        for i in index
+    )
+
+
+def class_changes(
+    labels: NDArray[np.int64], *, reference: NDArray[np.bool_], deployed: NDArray[np.bool_], names: tuple[str, ...]
+) -> tuple[ClassChange, ...]:
+    """Every class that has images, largest drop first, as the report stores it.
+
+    Args:
+        labels: ``(N,)``.
+        reference: ``(N,)`` whether the model compared with is right.
+        deployed: ``(N,)`` whether the deployed model is.
+        names: K class names.
+    """
+    return tuple(
+        ClassChange(g.name, g.images, g.reference, g.deployed, g.newly_wrong, g.newly_right)
+        for g in _groups(labels, reference=reference, deployed=deployed, names=names)
+    )
 
 
 def by_class(examples: Examples) -> list[Group]:
     """Every class that has images, largest drop first."""
-    return _groups(examples, np.arange(len(examples.class_names)), examples.class_names, near=False)
+    labels, before, now = rights(examples)
+    return _groups(labels, reference=before, deployed=now, names=examples.class_names)
 
 
-def by_superclass(examples: Examples) -> list[Group]:
+def by_superclass(examples: Examples) -> list[Superclass]:
     """Every superclass that has images, largest drop first; empty without superclasses."""
     if examples.superclasses is None:
         return []
-    return _groups(examples, np.asarray(examples.superclasses), examples.superclass_names, near=True)
+    labels, before, now = rights(examples)
+    group_of = np.asarray(examples.superclasses)
+    mine, names = group_of[labels], examples.superclass_names
+    near = np.bincount(mine[before & ~now & (group_of[np.asarray(examples.deployed)] == mine)], minlength=len(names))
+    groups = _groups(mine, reference=before, deployed=now, names=names)
+    return [Superclass(**vars(group), near=int(near[group.index])) for group in groups]
 
 
-def _groups(examples: Examples, group_of: NDArray[np.int64], names: tuple[str, ...], *, near: bool) -> list[Group]:
-    """``group_of``: ``(K,)``, the group of each class."""
-    labels, before, after = (np.asarray(column) for column in (examples.labels, examples.reference, examples.deployed))
-    mine = group_of[labels]
-    right_before, right_after = before == labels, after == labels
-    lost = right_before & ~right_after
+def rights(examples: Examples) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
+    """``(N,)`` labels, and on which images the float model and the deployed one are right."""
+    labels, before, now = (np.asarray(column) for column in (examples.labels, examples.reference, examples.deployed))
+    return labels, before == labels, now == labels
 
-    def count(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-        return np.bincount(mine[mask], minlength=len(names))
 
-    images, old, new = count(np.ones(len(labels), bool)), count(right_before), count(right_after)
-    wrong, right, close = count(lost), count(~right_before & right_after), count(lost & (group_of[after] == mine))
-    found = [
-        Group(
-            i, names[i], int(images[i]), old[i] / images[i], new[i] / images[i], int(wrong[i]), int(right[i]),
-            int(close[i]) if near else None,
-        )
+def _groups(
+    labels: NDArray[np.int64], *, reference: NDArray[np.bool_], deployed: NDArray[np.bool_], names: tuple[str, ...]
+) -> list[Group]:
+    def count(mask: NDArray[np.bool_]) -> list[int]:
+        return [int(n) for n in np.bincount(labels[mask], minlength=len(names))]
+
+    images, before, now = count(np.ones(len(labels), np.bool_)), count(reference), count(deployed)
+    lost, gained = count(reference & ~deployed), count(~reference & deployed)
+    groups = [
+        Group(i, names[i], images[i], before[i] / images[i], now[i] / images[i], lost[i], gained[i])
         for i in range(len(names))
         if images[i]
-    ]  # fmt: skip
-    return sorted(found, key=lambda group: (group.change, -group.newly_wrong, group.name, group.index))
+    ]
+    return sorted(groups, key=lambda group: (group.change, -group.newly_wrong, group.name, group.index))

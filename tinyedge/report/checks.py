@@ -1,19 +1,27 @@
-"""Whether a report that was read holds what its readers count on, and agrees with itself."""
+"""Whether a report that was read holds what its readers count on, and agrees with itself.
+
+This finds a file that was damaged or edited by hand. It does not find one that was forged with care: for that a report
+is signed (docs/reports.md).
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from tinyedge.errors import ReportError
+from tinyedge.gate.result import EVIDENCE, GateResult, Status
 from tinyedge.report.codec import decode
 
 if TYPE_CHECKING:
-    from tinyedge.report.schema import Report
+    from tinyedge.report.schema import ClassChange, NewlyWrong, Parity, Report, Side
 
 _NEEDED: dict[str, dict[str, Any]] = {
     "run": {"tinyedge": str, "created": str, "target": str, "reference_target": str},
     "data": {"name": str, "split": str, "images": int, "classes": int, "digest": str, "synthetic": bool},
     "policy": {"name": str, "digest": str},
+    "comparison": {"flips": float, "jaccard": float, "jaccard_nested": float, "jaccard_independent": float},
 }
 _NEEDED_OF_SIDE: dict[str, dict[str, Any]] = {
     "artifact": {
@@ -26,9 +34,18 @@ _NEEDED_OF_SIDE: dict[str, dict[str, Any]] = {
         "params": int | None,
     },
     "target": {"kernels": str, "runtime": str, "runtime_version": str},
-    "metrics": {"accuracy": float, "ece": float, "ece_floor": float, "signed_gap": float},
+    "metrics": {"accuracy": float, "ece": float, "ece_floor": float, "signed_gap": float, "nll": float, "brier": float},
 }
+_NEEDED_OF_RELEASE = {"accuracy": float, "ece": float, "signed_gap": float, "size_bytes": float}
 """What readers may count on in the free-form parts; whatever else is there is kept as it is."""
+_SHA256 = re.compile("[0-9a-f]{64}")
+_BOUNDED = ("accuracy", "inequality", "ece", "churn", "saturation", "ties", "parity")
+"""Gates that are settled by the interval alone, as are those of these sections:"""
+_BOUNDED_SECTIONS = ("floors.", "baseline.")
+_EITHER_SIGN = ("signed_gap", "gap_change")
+_TESTED = ("worst_class", "bottom5")
+"""Gates that a drop of the limit fails, where a test says that it is not chance."""
+_SLACK = 1e-9
 
 
 def check_report(report: Report, where: str) -> None:
@@ -39,10 +56,17 @@ def check_report(report: Report, where: str) -> None:
     """
     for name, needed in _NEEDED.items():
         _check_keys(getattr(report, name), needed, f"{where}.{name}")
-    for side in ("reference", "deployed"):
-        for name, needed in _NEEDED_OF_SIDE.items():
-            _check_keys(getattr(getattr(report, side), name), needed, f"{where}.{side}.{name}")
+    _check_shares(((name, report.comparison[name]) for name in _NEEDED["comparison"]), f"{where}.comparison")
+    _check_digest(report.data["digest"], f"{where}.data.digest")
+    _check_digest(report.policy["digest"], f"{where}.policy.digest")
+    for name in ("reference", "deployed"):
+        _check_side(getattr(report, name), f"{where}.{name}")
+    if report.parity is not None:
+        _check_parity(report.parity, f"{where}.parity")
+    _check_gates(report, f"{where}.verdict")
     _check_examples(report, where)
+    _check_changes(report, where)
+    _check_baseline(report, f"{where}.baseline")
 
 
 def contradiction(what: str, found: object, expected: object, where: str | None = None) -> ReportError:
@@ -57,6 +81,115 @@ def _check_keys(facts: dict[str, Any], needed: dict[str, Any], where: str) -> No
         decode(kind, facts[key], f"{where}.{key}")
 
 
+def _check_digest(text: str, where: str) -> None:
+    if not _SHA256.fullmatch(text):
+        raise contradiction("a digest that is none", repr(text)[:60], "64 hex digits", where)
+
+
+def _check_counts(counts: Iterable[tuple[str, float | None]], where: str) -> None:
+    for name, count in counts:
+        if count is not None and count < 0:
+            raise contradiction("a negative count", count, "0 or more", f"{where}.{name}")
+
+
+def _check_shares(shares: Iterable[tuple[str, float | None]], where: str) -> None:
+    for name, share in shares:
+        if share is not None and not -_SLACK <= share <= 1 + _SLACK:
+            raise contradiction("a share that is none", share, "0 to 1", f"{where}.{name}")
+
+
+def _check_arena(facts: dict[str, Any], where: str) -> None:
+    arena = decode(int | None, facts.get("arena_bytes"), f"{where}.arena_bytes")
+    _check_counts([("arena_bytes", arena)], where)
+
+
+def _check_side(side: Side, where: str) -> None:
+    for name, needed in _NEEDED_OF_SIDE.items():
+        _check_keys(getattr(side, name), needed, f"{where}.{name}")
+    _check_digest(side.artifact["sha256"], f"{where}.artifact.sha256")
+    _check_counts(((name, side.artifact[name]) for name in ("size_bytes", "params")), f"{where}.artifact")
+    _check_shares(((name, side.metrics[name]) for name in ("accuracy", "ece", "ece_floor")), f"{where}.metrics")
+    _check_arena(side.target, f"{where}.target")
+    for i, found in enumerate(side.reliability):
+        place = f"{where}.reliability[{i}]"
+        _check_counts([("count", found.count)], place)
+        _check_shares(((name, getattr(found, name)) for name in ("low", "high", "confidence", "accuracy")), place)
+        if len({found.count == 0, found.confidence is None, found.accuracy is None}) != 1:
+            raise contradiction(
+                "half a bin",
+                f"{found.count} images, confidence {found.confidence}, accuracy {found.accuracy}",
+                "both figures, or neither where it has no images",
+                place,
+            )
+
+
+def _check_parity(parity: Parity, where: str) -> None:
+    _check_arena(parity.facts, f"{where}.facts")
+    _check_counts(((str(step), count) for step, count in parity.lsb_histogram.items()), f"{where}.lsb_histogram")
+    if not sum(parity.lsb_histogram.values()):
+        raise contradiction("a histogram of nothing", parity.lsb_histogram, "a count or more", f"{where}.lsb_histogram")
+    if not 0 <= parity.argmax_flips <= parity.images:
+        raise contradiction("more flips than images", parity.argmax_flips, f"0 to {parity.images}", where)
+
+
+def _check_gates(report: Report, where: str) -> None:
+    """Evidence first, each gate that the policy has, and no status that its own figures contradict."""
+    verdict = report.verdict
+    if not 0.5 <= verdict.confidence < 1:
+        raise contradiction("a confidence of its bounds that is none", verdict.confidence, "0.5 to 1", where)
+    names = [gate.name for gate in verdict.gates]
+    if names[:1] != [EVIDENCE] or EVIDENCE in names[1:]:
+        raise contradiction("no evidence as its first gate", names[:1], [EVIDENCE], f"{where}.gates")
+    if verdict.gates[0].figure != report.data["images"]:
+        raise contradiction(
+            "evidence of other images than its data", verdict.gates[0].figure, report.data["images"], f"{where}.gates"
+        )
+    told = {name.partition(".")[0] for name in (*names, *(gate.name for gate in verdict.skipped))}
+    settings = report.policy.get("settings")
+    sections = settings.items() if isinstance(settings, dict) else ()
+    for section, rule in sections:
+        if isinstance(rule, dict) and "enabled" in rule and section not in told:
+            raise contradiction("no result of a gate that its policy has", f"no {section[:60]}", "each gate", where)
+    for i, gate in enumerate(verdict.gates):
+        if gate.interval is not None and gate.interval[0] > gate.interval[1]:
+            raise contradiction("bounds that are crossed", gate.interval, "the lower first", f"{where}.gates[{i}]")
+        if not _can_be(gate):
+            raise contradiction(
+                "a gate whose status is not what its figures come to",
+                f"{gate.name[:60]} {gate.status}: figure {gate.figure:g}, bounds {gate.interval}, limit {gate.limit:g}",
+                "a status that its bounds and its limit allow",
+                f"{where}.gates[{i}]",
+            )
+
+
+def _can_be(gate: GateResult) -> bool:
+    """Whether the status can be, as far as the result's own figures tell; a gate that is not known may be anything."""
+    slack = _SLACK * max(1.0, abs(gate.limit))
+    if gate.name == EVIDENCE:
+        return gate.status is not Status.PASS or gate.figure >= gate.limit
+    if gate.name in _TESTED:
+        beyond = gate.figure >= gate.limit - slack
+        told = not beyond or gate.warning is not None
+        return {Status.PASS: told, Status.FAIL: beyond}.get(gate.status, True)
+    kept, broken = _sides(gate, slack)
+    return {Status.PASS: kept, Status.FAIL: broken}.get(gate.status, True)
+
+
+def _sides(gate: GateResult, slack: float) -> tuple[bool, bool]:
+    """Whether the figures allow that the limit is shown to be kept, and that it is shown not to be."""
+    if (gate.interval is None and gate.unit != "bytes") or gate.note is not None:
+        return True, True
+    low, high = gate.interval or (gate.figure, gate.figure)
+    if gate.name in _EITHER_SIGN:
+        kept = low >= -gate.limit - slack and high <= gate.limit + slack
+        return kept, low > gate.limit - slack or high < slack - gate.limit
+    if gate.name in _BOUNDED or gate.name.startswith(_BOUNDED_SECTIONS):
+        if gate.at_least:
+            return low >= gate.limit - slack, high < gate.limit + slack
+        return high <= gate.limit + slack, low > gate.limit - slack
+    return True, True
+
+
 def _check_examples(report: Report, where: str) -> None:
     """The columns are of the images that the rest of the report speaks of."""
     seen, data = report.examples, report.data
@@ -67,8 +200,59 @@ def _check_examples(report: Report, where: str) -> None:
     for side, column in (("reference", seen.reference), ("deployed", seen.deployed)):
         right = sum(a == b for a, b in zip(seen.labels, column, strict=True)) / len(seen)
         told = getattr(report, side).metrics["accuracy"]
-        if abs(right - told) > 1e-9:
+        if abs(right - told) > _SLACK:
             raise contradiction(f"examples that are not the {side}'s", f"accuracy {right:.6f}", f"{told:.6f}", where)
-    for example in report.newly_wrong:
-        if not 0 <= example.index < len(seen) or seen.ids[example.index] != example.id:
-            raise contradiction("a newly wrong image that is not in its examples", example.id[:60], "its id", where)
+
+
+def _check_changes(report: Report, where: str) -> None:
+    """Classes and newly wrong images are what the examples come to."""
+    from tinyedge.report.changes import class_changes, newly_wrong, rights  # it needs the schema, which needs this
+
+    labels, before, now = rights(report.examples)
+    names = report.examples.class_names
+    expected = class_changes(labels, reference=before, deployed=now, names=names)
+    _check_same(map(_rounded, report.classes), map(_rounded, expected), "classes", where)
+    lost = newly_wrong(report.examples, before & ~now)
+    _check_same(report.newly_wrong, lost, "newly wrong images", where)
+
+
+def _check_same(found: Iterable[object], expected: Iterable[object], what: str, where: str) -> None:
+    mine, theirs = list(found), list(expected)
+    if len(mine) != len(theirs):
+        raise contradiction(f"other {what} than its examples", len(mine), len(theirs), where)
+    for a, b in zip(mine, theirs, strict=True):
+        if a != b:
+            raise contradiction(f"other {what} than its examples", str(a)[:160], str(b)[:160], where)
+
+
+def _rounded(change: ClassChange) -> tuple[object, ...]:
+    accuracies = round(change.reference, 9), round(change.deployed, 9)
+    return change.name, change.images, *accuracies, change.newly_wrong, change.newly_right
+
+
+def _check_baseline(report: Report, where: str) -> None:
+    step, seen = report.baseline, report.examples
+    if step is None:
+        return
+    for name in ("before", "now"):
+        figures = getattr(step, name)
+        _check_keys(figures, _NEEDED_OF_RELEASE, f"{where}.{name}")
+        _check_shares(((key, figures[key]) for key in ("accuracy", "ece")), f"{where}.{name}")
+        _check_counts([("size_bytes", figures["size_bytes"])], f"{where}.{name}")
+    for name in ("report_sha256", "artifact_sha256"):
+        _check_digest(getattr(step.release, name), f"{where}.release.{name}")
+    _check_counts([("size_bytes", step.release.size_bytes)], f"{where}.release")
+    for i, change in enumerate(step.classes):
+        place = f"{where}.classes[{i}]"
+        _check_shares(((name, getattr(change, name)) for name in ("reference", "deployed")), place)
+        _check_counts(((name, getattr(change, name)) for name in ("images", "newly_wrong", "newly_right")), place)
+    for flip in step.negative_flips:
+        if not _is_wrong_now(flip, report):
+            raise contradiction("a flip that is not in its examples", flip.id[:60], "an image that is wrong now", where)
+    if step.images != len(seen):
+        raise contradiction("a last release of other images", step.images, len(seen), where)
+
+
+def _is_wrong_now(flip: NewlyWrong, report: Report) -> bool:
+    seen, i = report.examples, flip.index
+    return 0 <= i < len(seen) and seen.ids[i] == flip.id and seen.deployed[i] != seen.labels[i]

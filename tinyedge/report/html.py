@@ -20,8 +20,8 @@ from markupsafe import Markup
 from tinyedge.gate import GateResult
 from tinyedge.metrics.catalogue import METRICS
 from tinyedge.report import charts
-from tinyedge.report.changes import Group, by_class, by_superclass, newly_wrong
-from tinyedge.report.pictures import Pictures
+from tinyedge.report.changes import Group, by_class, by_superclass
+from tinyedge.report.pictures import Pictures, listed
 from tinyedge.report.schema import Report
 from tinyedge.report.words import (
     LONGEST_NAME,
@@ -66,6 +66,7 @@ def render(report: Report, pictures: Pictures | None = None) -> str:
             examples=_examples(report, pictures),
             wrong=sum(group.newly_wrong for group in groups),
             right=sum(group.newly_right for group in groups),
+            unlisted=len(report.newly_wrong) - len(listed(report)),
             left_out=None if pictures is None else pictures.left_out,
             reliability=_reliability(report),
             metrics=_metrics(report),
@@ -212,7 +213,7 @@ def _examples(report: Report, pictures: Pictures | None) -> list[dict[str, Any]]
             "confidence": seen.confidence[i],
             "picture": Markup(pictures.png[i]) if pictures and i in pictures.png else None,  # noqa: S704  # base64
         }
-        for i in newly_wrong(seen)[:SHOWN_EXAMPLES].tolist()
+        for i in (example.index for example in report.newly_wrong[:SHOWN_EXAMPLES])
     ]
 
 
@@ -221,7 +222,7 @@ def _data(report: Report, groups: list[Group], pictures: Pictures | None) -> Mar
     seen = report.examples
     png = {} if pictures is None else pictures.png
     wrong: dict[int, list[list[Any]]] = {}
-    for i in newly_wrong(seen).tolist():
+    for i in listed(report):
         row = [seen.ids[i], seen.reference[i], seen.deployed[i], seen.confidence[i], png.get(i, "")]
         wrong.setdefault(seen.labels[i], []).append(row)
     content = {

@@ -10,15 +10,20 @@ from __future__ import annotations
 import re
 
 from tinyedge.gate import GateResult, Status
-from tinyedge.report.changes import Group, by_class, newly_wrong
+from tinyedge.report.changes import Group, by_class
 from tinyedge.report.schema import Report
 from tinyedge.report.words import LONGEST_NAME, bounds_of, headline, limit_of, quantity, reasons, visible
 
 LIMIT = 65_536
 """Characters that a comment on GitHub holds."""
 _MARKS = {Status.PASS: "✅", Status.FAIL: "❌", Status.INCONCLUSIVE: "❔"}
-# A point or a colon between words can make a link, a colon beside a colon a command.
-_MEANS_SOMETHING = re.compile(r"""[^\w\s,;:()%+='"/.-]|_|(?<=[^\W\d])\.(?=[^\W\d])|:(?=[^\s\d])|(?<=:):|-(?=-)""")
+# A point or a colon between words can make a link, a colon beside a colon a command, a hyphen or a percent sign before
+# a word a reference: GH-1, TICKET-1, %1.
+_MEANS_SOMETHING = re.compile(
+    r"""[^\w\s,;:()%+='"/.-]|_|(?<=[^\W\d])\.(?=[^\W\d])|:(?=[^\s\d])|(?<=:):|-(?=-)|(?<=[^\W\d])-(?=\d)|%(?=[\w"])"""
+)
+_BEGINS_A_REFERENCE = "@#!~$&^%-"
+"""On GitHub or GitLab, before a name or a number: a person, an issue, a merge request, a label, a milestone."""
 _SHOWN_CLASSES = 10
 _SHOWN_EXAMPLES = 20
 
@@ -38,7 +43,7 @@ def render(report: Report) -> str:
 def escaped(text: object, longest: int = 1000) -> str:
     r"""Text from a file: visible, and with a character reference for every character that could mean something.
 
-    A mention or an issue's number is broken by a zero-width space, since GitHub looks for them in what a reader sees.
+    A mention or an issue's number is broken by a zero-width space, since a forge looks for them in what a reader sees.
 
     >>> escaped("<b>x|`y`::error::@z\n")
     '&#60;b&#62;x&#124;&#96;y&#96;&#58;&#58;error&#58;&#58;&#64;&#8203;z&#92;n'
@@ -50,7 +55,7 @@ def _reference(match: re.Match[str]) -> str:
     character = match[0]
     if not character.isascii() and character.isprintable():
         return character
-    return f"&#{ord(character)};" + ("&#8203;" if character in "@#" else "")
+    return f"&#{ord(character)};" + ("&#8203;" if character in _BEGINS_A_REFERENCE else "")
 
 
 def name(text: object) -> str:
@@ -131,10 +136,10 @@ def _class(group: Group) -> str:
 
 def _examples(report: Report) -> str:
     seen = report.examples
-    wrong = newly_wrong(seen)
-    if not len(wrong):
+    wrong = report.newly_wrong
+    if not wrong:
         return "No image is newly wrong.\n\n"
-    shown = wrong[:_SHOWN_EXAMPLES].tolist()
+    shown = [example.index for example in wrong[:_SHOWN_EXAMPLES]]
     lines = ["| image | true and float | deployed | confidence |", "|---|---|---|--:|"]
     for i in shown:
         label, now = seen.class_names[seen.labels[i]], seen.class_names[seen.deployed[i]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from base64 import b64encode
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.errors import UsageError
-from tinyedge.report.changes import newly_wrong
 from tinyedge.report.schema import Report
 
-BUDGET_BYTES = 3_500_000
-"""Of all pictures in base64: a page of at most 5 MB has room for them and for 10,000 rows."""
-PER_CLASS = 40
+BUDGET_BYTES = 3_700_000
+"""Of the newly wrong images on a page: their rows, and their pictures in base64; 5 MB have room for the rest."""
+ROWS, ROWS_PER_CLASS, PER_CLASS = 20_000, 200, 40
+"""At most so many newly wrong images are listed, in all and of a class, and so many of a class have a picture."""
+ROW_BYTES = 48
+"""At most, without its picture."""
 SIDE = 64
 """Longest side in pixels: larger images are made smaller."""
 
@@ -56,7 +59,7 @@ def pictures_of(report: Report, data: Images, *, budget_bytes: int = BUDGET_BYTE
     Args:
         report: whose images.
         data: where they are, in any order and among any others.
-        budget_bytes: of all of them in base64.
+        budget_bytes: of all of them in base64, and of the rows of those that are listed.
 
     Raises:
         UsageError: where an image of the report is not in the data.
@@ -71,27 +74,31 @@ def pictures_of(report: Report, data: Images, *, budget_bytes: int = BUDGET_BYTE
             expected=f"{report.data['name']} {report.data['split']}, digest {str(report.data['digest'])[:16]}",
             fix="give the data of the run, or leave --data out: the report then has no pictures",
         )
-    wrong = newly_wrong(report.examples)
     png: dict[int, str] = {}
-    spent = 0
-    for position in _in_turn(wrong, np.asarray(report.examples.labels)):
+    spent = ROW_BYTES * len(listed(report))
+    for position in _in_turn(report, PER_CLASS)[:ROWS]:
         encoded = _png(data.images[where[report.examples.ids[position]]])
         spent += len(encoded)
         if spent > budget_bytes:
             break
         png[position] = encoded
-    return Pictures(png, len(wrong) - len(png))
+    return Pictures(png, len(report.newly_wrong) - len(png))
 
 
-def _in_turn(wrong: NDArray[np.int64], labels: NDArray[np.int64]) -> list[int]:
-    """Positions, the classes taking turns; at most ``PER_CLASS`` of each."""
-    seen: dict[int, int] = {}
+def listed(report: Report) -> list[int]:
+    """Positions of the newly wrong images that a page lists, each class's most confident first, the classes in turn."""
+    return _in_turn(report, ROWS_PER_CLASS)[:ROWS]
+
+
+def _in_turn(report: Report, most: int) -> list[int]:
+    """Positions of the newly wrong images, the classes taking turns; at most ``most`` of each."""
+    seen: Counter[int] = Counter()
     turns: list[tuple[int, int]] = []
-    for position in wrong.tolist():
-        turn = seen.get(int(labels[position]), 0)
-        seen[int(labels[position])] = turn + 1
-        if turn < PER_CLASS:
-            turns.append((turn, position))
+    for example in report.newly_wrong:
+        label = report.examples.labels[example.index]
+        if seen[label] < most:
+            turns.append((seen[label], example.index))
+        seen[label] += 1
     return [position for _, position in sorted(turns, key=lambda pair: pair[0])]
 
 

@@ -14,9 +14,9 @@ from tinyedge.gate import Policy, Verdict
 from tinyedge.gate.releases import judge_releases
 from tinyedge.gate.result import Shipped
 from tinyedge.metrics import error_sets
+from tinyedge.report.changes import class_changes, newly_wrong
 from tinyedge.report.codec import encode
 from tinyedge.report.file import StoredReport
-from tinyedge.report.flips import class_changes, newly_wrong
 from tinyedge.report.schema import BaselineComparison, Examples, Release, Report, Side
 
 SCHEMA = "tinyedge-comparison/1"

@@ -7,12 +7,15 @@ from rich.console import Console
 from rich.table import Table
 
 from tinyedge.gate import Status, Verdict
-from tinyedge.report.schema import ClassChange, NewlyWrong, Parity, Report
+from tinyedge.report.schema import BaselineComparison, ClassChange, NewlyWrong, Parity, Report
 from tinyedge.report.words import LONGEST_NAME, LONGEST_TEXT, bounds_of, inert, limit_of, quantity, reasons
 
 COLOR = {Status.PASS: "green", Status.FAIL: "red", Status.INCONCLUSIVE: "yellow"}
 _SHOWN_CLASSES = 3
 _SHOWN_EXAMPLES = 3
+_GATE_WIDTH = 24
+_LONGEST_TITLE = 2 * LONGEST_NAME
+"""Of a gate, which may be a group's name and what of it is judged."""
 
 
 def render(report: Report, console: Console) -> None:
@@ -73,7 +76,7 @@ def print_reasons(verdict: Verdict, console: Console) -> None:
 def print_gates(verdict: Verdict, console: Console) -> None:
     """A row a gate, and what was not judged below."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column("gate", no_wrap=True)
+    table.add_column("gate", overflow="fold", max_width=_GATE_WIDTH)  # it gives way: the verdict and figures stay whole
     table.add_column("", no_wrap=True)
     table.add_column("found", justify="right", no_wrap=True)
     table.add_column(f"{verdict.confidence:.0%} bounds", justify="right", no_wrap=True)
@@ -81,7 +84,7 @@ def print_gates(verdict: Verdict, console: Console) -> None:
     for gate in verdict.gates:
         warned = "[yellow] (warning)[/]" if gate.warning else ""
         table.add_row(
-            escape(gate.title, LONGEST_NAME),
+            escape(gate.title, _LONGEST_TITLE),
             f"[{COLOR[gate.status]}]{gate.status}[/]{warned}",
             quantity(gate.figure, gate.unit),
             bounds_of(gate),
@@ -107,8 +110,16 @@ def _for_whom(report: Report, console: Console) -> None:
         rows.append(("classes", ", ".join(_class(c) for c in worst)))
     if lost:
         rows.append(("examples", ", ".join(_example(e) for e in lost[:_SHOWN_EXAMPLES])))
+    if report.baseline is not None:
+        rows.append(("since", _since(report.baseline)))
     print_lines(console, *rows)
     console.print()
+
+
+def _since(step: BaselineComparison) -> str:
+    worst = [c for c in step.classes if c.newly_wrong and c.change < 0][:_SHOWN_CLASSES]
+    classes = f", most in the classes {', '.join(_class(c) for c in worst)}" if worst else ""
+    return f"since the last release: {len(step.negative_flips):,} newly wrong{classes}"
 
 
 def _class(change: ClassChange) -> str:

@@ -42,6 +42,22 @@ class ClassDrops:
         """Position (not class index) of the largest drop; the lowest class index where several tie."""
         return int(self.drop.argmax())
 
+    @property
+    def p(self) -> NDArray[np.float64]:
+        """float64 ``(M,)``: p-values to decide by: an unchanged model has one below alpha with probability alpha.
+
+        Where all classes have equally many images max-T decides, and Holm names further classes. Where they differ, a
+        small class that drops far by chance would hide from max-T, which compares raw drops, a large one that is surely
+        worse. Holm's test decides beside it then, each of the two at half of alpha: so p is twice the smaller.
+        """
+        if (self.counts == self.counts[0]).all():
+            p = np.maximum(self.p_class, self.p_any)
+            p[self.worst] = self.p_any
+            return p
+        p = self.p_class.copy()
+        p[self.worst] = min(p[self.worst], self.p_any)
+        return np.minimum(2 * p, 1.0)
+
 
 def class_drops(
     labels: NDArray[np.int64], *, reference: NDArray[np.bool_], deployed: NDArray[np.bool_], num_classes: int

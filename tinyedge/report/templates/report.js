@@ -73,10 +73,12 @@
 
   function open(index) {
     const rows = data.wrong[index] || [];
+    const unlisted = data.classes[index][3] - rows.length;
     document.getElementById("examples-title").textContent = data.names[index];
     const missing = data.pictures ? rows.filter((row) => !row[4]).length : 0;
     document.getElementById("examples-figures").textContent = `${figures(index)}.` +
-      (rows.length ? "" : " No image is newly wrong.") +
+      (rows.length || unlisted ? "" : " No image is newly wrong.") +
+      (unlisted ? ` The ${rows.length} most confident are listed, to keep this file small.` : "") +
       (missing ? ` ${missing} without a picture, to keep this file small.` : "");
     document.getElementById("examples-list").replaceChildren(...rows.map((row) => card(row, index)));
     dialog.showModal();
