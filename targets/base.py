@@ -86,6 +86,7 @@ class Target(ABC):
         microcontroller: whether it stands for firmware's arithmetic, and takes only what firmware can run.
         requirements: the packages that it needs; the first one's version is the runtime's.
         programs: that it runs beside.
+        kernel_sets: what its constructor's ``kernels`` may be, the default first; empty where there is no choice.
         default_images: how many of a large evaluation set are enough unless more are asked for; all if ``None``.
         batch: images that ``_run`` gets at once; the same for every call, so that outputs never depend on how a
             run is split.
@@ -101,6 +102,7 @@ class Target(ABC):
     microcontroller: ClassVar[bool] = False
     requirements: ClassVar[tuple[Requirement, ...]]
     programs: ClassVar[tuple[Program, ...]] = ()
+    kernel_sets: ClassVar[tuple[str, ...]] = ()
     default_images: ClassVar[int | None] = None
     batch: ClassVar[int] = 1
     memory_bytes: ClassVar[int | None] = 16 << 30
@@ -177,7 +179,7 @@ class Target(ABC):
             TargetRefused: for the runtime's own exceptions, chained.
         """
 
-    def _probe(self) -> None:
+    def _probe(self) -> None:  # noqa: B027  # most targets have nothing to try
         """In the child: try what ``available`` only looks at, beside the packages, which are imported before.
 
         Raises:

@@ -44,15 +44,13 @@ class _CortexM(Target):
     )
     default_images = 1000
     core: ClassVar[Core]
-    kernel_sets: ClassVar[tuple[str, ...]] = (CMSIS_NN, PORTABLE)
+    kernel_sets: ClassVar = (CMSIS_NN, PORTABLE)
 
     _emulator: qemu.Emulator
 
     def __init__(self, kernels: str | None = None) -> None:
         if kernels not in (None, *self.kernel_sets):
-            raise UsageError(
-                f"{self.name} has no such kernels", found=kernels, expected=" or ".join(self.kernel_sets)
-            )
+            raise UsageError(f"{self.name} has no such kernels", found=kernels, expected=" or ".join(self.kernel_sets))
         self._kernels = kernels or self.kernel_sets[0]
 
     def options(self) -> dict[str, Any]:
@@ -87,9 +85,9 @@ class _CortexM(Target):
             "stack_bytes": stack_bytes,
             "instructions": instructions,
             "rewritten": list(legal.steps),
-            "firmware_note": "flash: text and data; ram: data and bss, with the arena, one image and its scores, without "
-            f"the stack; stack: the deepest seen; instructions: of one inference, mean of {_COUNTED} random images, "
-            "emulated and no measure of time",
+            "firmware_note": "flash: text and data; ram: data and bss, with the arena, one image and its scores, "
+            f"without the stack; stack: the deepest seen; instructions: of one inference, mean of {_COUNTED} random "
+            "images; no measure of time. us_per_image is the emulator's",
         }
 
     def _run(self, inputs: NDArray[Any]) -> NDArray[Any]:
@@ -129,7 +127,7 @@ class CortexM7Int8(_CortexM):
 
 
 class CortexM0PlusInt8(_CortexM):
-    """``cortex-m0plus-int8``: QEMU's boards with such a core have 16 KiB of memory, so that a larger core runs its code.
+    """``cortex-m0plus-int8``: its code, on a larger core: QEMU's one board with a Cortex-M0 has 16 KiB of memory.
 
     ARMv6-M code is ARMv7-M code too. Unaligned access is made to trap, as it does on an M0+.
     """

@@ -116,9 +116,7 @@ def compiler_version() -> str:
     """
     version = program_version([COMPILER, "-dumpfullversion"], r"(\S+)")
     if not Path(program_version([COMPILER, "-print-file-name=nano.specs"], r"(\S+)")).is_absolute():
-        raise TargetUnavailable(
-            f"{COMPILER} has no C library", found="no nano.specs", expected="newlib", fix=INSTALL
-        )
+        raise TargetUnavailable(f"{COMPILER} has no C library", found="no nano.specs", expected="newlib", fix=INSTALL)
     return version
 
 

@@ -25,7 +25,7 @@ PROGRAM = "qemu-system-arm"
 INSTALL = "apt-get install -y --no-install-recommends gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
 """The Debian packages of the compiler, its C library and the emulator."""
 INSTRUCTIONS_PER_TICK = 40
-"""With ``-icount shift=0`` one instruction takes 1 ns of the emulated clock, and these boards' SysTick runs at 25 MHz."""
+"""With ``-icount shift=0`` an instruction takes 1 ns of emulated time, and these boards' SysTick runs at 25 MHz."""
 _RESULT = struct.Struct("<IIIIQII")
 _MAGIC = 0x45474454
 _BOOT_S = 30.0
@@ -79,12 +79,12 @@ class Emulator:
         try:
             self._process = subprocess.Popen(
                 [
-                    PROGRAM, "-M", machine, "-nodefaults", "-display", "none", "-monitor", "none", "-serial", "none",
+                    PROGRAM, "-M", machine, "-display", "none", "-monitor", "none", "-serial", "none",
                     "-semihosting-config", "enable=on,target=native", *(["-icount", "shift=0"] if counting else []),
                     "-kernel", str(elf),
                 ],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
-                preexec_fn=partial(die_with, os.getpid()),  # noqa: PLW1509  # this process has one thread
+                preexec_fn=partial(die_with, os.getpid()),  # this process has one thread
             )  # fmt: skip
         except OSError as error:
             raise unavailable(error) from error
