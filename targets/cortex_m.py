@@ -44,7 +44,7 @@ class _CortexM(Target):
     )
     default_images = 1000
     core: ClassVar[Core]
-    kernel_sets: ClassVar = (CMSIS_NN, PORTABLE)
+    kernel_sets: ClassVar[tuple[str, ...]] = (CMSIS_NN, PORTABLE)
 
     _emulator: qemu.Emulator
 

@@ -22,7 +22,8 @@ _FLAGS = (
     "--specs=nano.specs", "--specs=nosys.specs", "-Wl,--gc-sections",
 )  # fmt: skip
 _COMPILE_S = 300.0
-_OVERFLOW = re.compile(r"region [`']?(flash|ram)'? overflowed by (\d+) bytes|region (ram) has no room left")
+_OVERFLOW = re.compile(r"region [`']?(flash|ram)'? overflowed by (\d+) bytes")
+_NO_STACK = "region ram has no room left for the stack"  # firmware.ld says so
 _PLACE = re.compile(r"operator\[(\d+)\]")
 
 
@@ -132,11 +133,12 @@ def _compile(command: list[str], where: Path) -> None:
     if done.returncode == 0:
         return
     said = native_log.last_lines(done.stderr)
-    if full := _OVERFLOW.search(done.stderr):
+    full = _OVERFLOW.search(done.stderr)
+    if full or _NO_STACK in done.stderr:
         raise TargetRefused(
             "the model is too large for the emulated board",
             where=where,
-            found=f"{full[1]} overflows by {int(full[2]):,} bytes" if full[1] else "no room left for the stack",
+            found=f"{full[1]} overflows by {int(full[2]):,} bytes" if full else "no room left for the stack",
             expected="4 MiB of flash, 4 MiB of RAM with 64 KiB of it for the stack",
             fix="take a smaller model: no microcontroller of this kind has more either",
         )

@@ -3,6 +3,8 @@
 import stat
 import subprocess
 import textwrap
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -111,6 +113,18 @@ def test_nothing_is_left_behind(artifact, tmp_path, monkeypatch):
         assert list(place.iterdir()) == []
 
 
+def test_the_emulator_dies_with_its_parent(artifact):
+    session = CortexM4Int8().open(artifact, processes=1)
+    (emulator,) = Path(f"/proc/{session._children[0].pid}/task/{session._children[0].pid}/children").read_text().split()
+    assert "qemu" in Path(f"/proc/{emulator}/comm").read_text()
+    session._shut(kill=True)
+    for _ in range(50):
+        if not Path(f"/proc/{emulator}").exists() or " Z " in Path(f"/proc/{emulator}/stat").read_text():
+            return
+        time.sleep(0.1)
+    pytest.fail("it still runs")
+
+
 # Programs that are missing or fail
 
 
@@ -215,23 +229,26 @@ void bknn_model_infer(uint8_t *arena, const int8_t *input, int8_t *output);
 GOOD = "for (int i = 0; i < 4; i++) out[i] = (int8_t)(in[i] + 1);"
 
 
+def sources(folder, body, before="", defines=(), header=HEADER):
+    """Write a model of one's own; where its firmware goes, and the command that builds it."""
+    (folder / "bknn_model.h").write_text(header)
+    (folder / "model.c").write_text(
+        f'#include "bknn_model.h"\n#include "board.h"\n{before}\n'
+        f"void bknn_model_infer(uint8_t *arena, const int8_t *in, int8_t *out) {{\n{body}\n}}\n"
+    )
+    elf = folder / "firmware.elf"
+    flags = ["-mcpu=cortex-m4", *firmware_build._FLAGS, *(f"-D{name}" for name in defines)]
+    files = [*FIRMWARE.glob("*.c"), folder / "model.c", "-T", FIRMWARE / "firmware.ld", "-o", elf]
+    return elf, ["arm-none-eabi-gcc", *flags, f"-I{folder}", f"-I{FIRMWARE}", *map(str, files)]
+
+
 @pytest.fixture
 def started(tmp_path):
     """An emulator with the firmware around a model of one's own."""
     open_ones = []
 
     def start(body, *, before="", defines=(), **options):
-        (tmp_path / "bknn_model.h").write_text(HEADER)
-        (tmp_path / "model.c").write_text(
-            '#include "bknn_model.h"\n#include "board.h"\n' + before + "\n"
-            "void bknn_model_infer(uint8_t *arena, const int8_t *in, int8_t *out) {\n" + body + "\n}\n"
-        )
-        elf = tmp_path / "firmware.elf"
-        command = [
-            "arm-none-eabi-gcc", "-mcpu=cortex-m4", *firmware_build._FLAGS, *(f"-D{name}" for name in defines),
-            f"-I{tmp_path}", f"-I{FIRMWARE}", *FIRMWARE.glob("*.c"), tmp_path / "model.c",
-            "-T", FIRMWARE / "firmware.ld", "-o", elf,
-        ]  # fmt: skip
+        elf, command = sources(tmp_path, body, before, defines)
         subprocess.run(command, check=True)
         emulator = qemu.Emulator(elf, "mps2-an386", where="a test", **{"sizes": (16, 4), "image_s": 30.0, **options})
         open_ones.append(emulator)
@@ -300,6 +317,18 @@ def test_unaligned_access_traps_where_the_core_would(started):
     assert started(body).infer(bytes([0, 7]) + bytes(14)).scores[0] == 7
     with pytest.raises(errors.TargetCrashed, match="the firmware stopped"):
         started(body, defines=["STRICT_ALIGNMENT"]).infer(bytes(16))
+
+
+@pytest.mark.parametrize(
+    ("arena_kib", "found"), [(4096 + 64, "ram overflows by "), (4096 - 32, "no room left for the stack")]
+)
+def test_a_model_too_large_for_the_board_is_refused(tmp_path, arena_kib, found):
+    arena = f"ARENA_SIZE {arena_kib * 1024}u\n#define BKNN_MODEL_ARENA_ALIGNMENT 8u"
+    _, command = sources(tmp_path, "out[0] = (int8_t)arena[in[0]];", header=HEADER.replace("ARENA_SIZE 0u", arena))
+    with pytest.raises(errors.TargetRefused, match="too large for the emulated board") as caught:
+        firmware_build._compile(command, tmp_path / "model.tflite")
+    assert caught.value.found.startswith(found)
+    assert caught.value.exit_code == 4
 
 
 def test_the_stack_is_measured(started):
