@@ -70,7 +70,7 @@ class _CortexM(Target):
         versions = {"compiler": f"{COMPILER} {compiler_version()}", "emulator": f"QEMU {qemu.version()}"}
         self._shifted = legal.input_shifted, legal.output_shifted
         self._where = f"{self.name}, {artifact.path.name}"
-        with tempfile.TemporaryDirectory(prefix="tinyedge-") as folder:
+        with tempfile.TemporaryDirectory() as folder:
             firmware = build(legal, Path(folder), core=self.core, kernels=self._kernels, where=artifact.path)
             instructions, stack_bytes = self._count(firmware)
             self._emulator = self._start(firmware)  # it has read the file by now

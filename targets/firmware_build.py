@@ -21,7 +21,7 @@ _FLAGS = (
     "-mthumb", "-mfloat-abi=soft", "-std=c11", "-O2", "-ffunction-sections", "-fdata-sections", "-nostartfiles",
     "--specs=nano.specs", "--specs=nosys.specs", "-Wl,--gc-sections",
 )  # fmt: skip
-_COMPILE_S = 300.0
+_COMPILE_S = 100.0
 _OVERFLOW = re.compile(r"region [`']?(flash|ram)'? overflowed by (\d+) bytes")
 _NO_STACK = "region ram has no room left for the stack"  # firmware.ld says so
 _PLACE = re.compile(r"operator\[(\d+)\]")

@@ -2,6 +2,7 @@
 
 import stat
 import subprocess
+import tempfile
 import textwrap
 import time
 from pathlib import Path
@@ -104,13 +105,20 @@ def test_an_operator_that_it_lacks_is_named(tmp_path, options, words):
     assert caught.value.exit_code == 4
 
 
-def test_nothing_is_left_behind(artifact, tmp_path, monkeypatch):
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """Where this process's temporary files go."""
     place = tmp_path / "temporary"
     place.mkdir()
-    monkeypatch.setenv("TMPDIR", str(place))
-    with CortexM4Int8().open(artifact, processes=2) as session:
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    return place
+
+
+def test_nothing_is_left_behind(artifact, temporary):
+    with CortexM4Int8().open(artifact, processes=1) as session:
         session.run(tiny_models.images(3))
-        assert list(place.iterdir()) == []
+        assert not [path for path in temporary.rglob("*") if path.is_file()], "QEMU has read the firmware"
+    assert list(temporary.iterdir()) == []
 
 
 def test_the_emulator_dies_with_its_parent(artifact):
@@ -204,10 +212,11 @@ def check(artifact, kind, what, found):
     assert caught.value.fix
 
 
-def test_a_program_that_hangs_is_ended(artifact, fake):
+def test_a_program_that_hangs_is_ended_and_leaves_nothing_behind(artifact, fake, temporary):
     fake("qemu-system-arm", VERSION + "exec sleep 60")
     with pytest.raises(errors.TargetTimeout):
         CortexM4Int8().open(artifact, processes=1, limits=Limits(start_s=8.0))
+    assert list(temporary.iterdir()) == []
 
 
 def test_the_doctor_tries_the_programs(fake):
