@@ -188,7 +188,7 @@ def _not_taken(error: Any, legal: Legal, where: Path) -> TargetRefused:
     diagnostic = getattr(error, "diagnostic", None)
     place = _PLACE.search(str(getattr(diagnostic, "location", "")))
     reason = " ".join(str(getattr(diagnostic, "reason", error)).split())[:500]
-    at = f"{legal.operators[int(place[1])]}, operator {int(place[1]) + 1} of {len(legal.operators)}: " if place else ""
+    at = f"{legal.operators[int(place[1])]}: " if place else ""
     return TargetRefused(
         "BakeNN cannot make firmware of this model",
         where=where,

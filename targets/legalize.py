@@ -6,6 +6,7 @@ stays as it is, and BakeNN says what it lacks.
 - Operator versions: converters write different ones for the same int8 operator. They are a lower bound on the
   runtime and no part of the arithmetic, which the options carry.
 - A batch that is not fixed is fixed to 1; the shapes are already those of a batch of 1.
+- A reshape whose new shape other operators compute from the batch gets it written out, and they go.
 - A fully connected layer on a 4-dimensional tensor gets a RESHAPE before it: it flattens anyway.
 - A uint8 input or output that a QUANTIZE shifts by 128 from or to int8 becomes that int8: ``shifted`` says so.
 """
@@ -41,7 +42,7 @@ class Legal:
     Args:
         model: the flatbuffer.
         steps: what was rewritten, in words; empty where the file is used as it is.
-        operators: its operators in order.
+        operators: its operators in order, each with its place in the file.
         input_shifted: whether the firmware's input is the model's uint8 less 128.
         output_shifted: whether the model's uint8 output is the firmware's and 128.
     """
@@ -64,18 +65,21 @@ def legalize(content: bytes, path: Path) -> Legal:
         steps: list[str] = []
         _embed(model, content)
         graph = model.subgraphs[0]
+        places = {
+            id(operator): f"operator {i + 1} of {len(graph.operators)}" for i, operator in enumerate(graph.operators)
+        }
         shifted = _shift_ends(model, graph)
         if any(shifted):
             steps.append("uint8 input or output taken as int8, 128 lower")
         if _fix_batch(graph):
             steps.append("batch fixed to 1")
+        if _spell_reshapes(model, graph):
+            steps.append("shapes of reshapes written out")
         if flat := _flatten_before_dense(model, graph):
             steps.append(f"a reshape put before {flat} fully connected layers")
-        if _spell_reshapes(model, graph):
-            steps.append("options of reshapes filled in")
         if changed := _set_versions(model, graph):
             steps.append(f"versions of {', '.join(changed)} set to those of int8 operators")
-        names = tuple(_name(_code(model, operator)) for operator in graph.operators)
+        names = tuple(f"{_name(_code(model, o))}, {places.get(id(o), 'put in')}" for o in graph.operators)
         if not steps:
             return Legal(content, (), names)
         builder = flatbuffers.Builder(len(content))
@@ -176,14 +180,34 @@ def _text(name: Any) -> str:
 
 
 def _spell_reshapes(model: Any, graph: Any) -> bool:
+    """Every tensor's shape is known: a reshape's is its output's."""
     found = False
     for operator in graph.operators:
-        if _code(model, operator) == _OPS.RESHAPE and operator.builtinOptions is None:
+        computed = len(operator.inputs) > 1 and _is_computed(model, graph.tensors[operator.inputs[1]])
+        if _code(model, operator) == _OPS.RESHAPE and (computed or operator.builtinOptions is None):
+            operator.inputs = operator.inputs[:1] if computed else operator.inputs
             operator.builtinOptionsType = schema.BuiltinOptions.ReshapeOptions
             operator.builtinOptions = schema.ReshapeOptionsT()
             operator.builtinOptions.newShape = [int(size) for size in graph.tensors[operator.outputs[0]].shape]
             found = True
+    if found:
+        _drop_unread(graph)
     return found
+
+
+def _is_computed(model: Any, tensor: Any) -> bool:
+    data = model.buffers[tensor.buffer].data
+    return data is None or len(data) == 0
+
+
+def _drop_unread(graph: Any) -> None:
+    read = {int(tensor) for tensor in graph.outputs}
+    kept = []
+    for operator in reversed(graph.operators):
+        if read & {int(tensor) for tensor in operator.outputs}:
+            read |= {int(tensor) for tensor in operator.inputs}
+            kept.append(operator)
+    graph.operators = kept[::-1]
 
 
 def _set_versions(model: Any, graph: Any) -> list[str]:

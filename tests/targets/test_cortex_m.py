@@ -95,7 +95,7 @@ def test_kernels_that_a_core_has_not_are_bad_usage():
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"ending": "SOFTMAX"}, "SOFTMAX, operator 5 of 5: "), ({"middle": "CUSTOM"}, "CUSTOM, operator 2 of 4: ")],
+    [({"ending": "SOFTMAX"}, "SOFTMAX, operator 4 of 4: "), ({"middle": "CUSTOM"}, "CUSTOM, operator 2 of 3: ")],
 )
 def test_an_operator_that_it_lacks_is_named(tmp_path, options, words):
     with pytest.raises(errors.TargetRefused, match="BakeNN cannot make firmware") as caught:

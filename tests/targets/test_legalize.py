@@ -70,18 +70,49 @@ def test_what_needs_nothing_is_used_as_it_is(tmp_path, zoo_entry):
     legal = legalize(content, tmp_path)
     assert legal.model is content
     assert legal.steps == ()
-    assert legal.operators[-1] == "RESHAPE"
+    assert legal.operators[-1] == "RESHAPE, operator 14 of 14"
 
 
 def test_a_quantize_that_does_more_than_shift_stays(tmp_path):
     legal = legalize(tiny_models.tflite(io="uint8"), tmp_path)
-    assert "QUANTIZE" not in legal.operators
+    assert not [place for place in legal.operators if place.startswith("QUANTIZE")]
+    assert legal.operators[0] == "CONV_2D, operator 2 of 5"
+    assert legal.operators[2] == "RESHAPE, put in"
     model = schema.ModelT.InitFromPackedBuf(bytearray(tiny_models.tflite(io="uint8")), 0)
     graph = model.subgraphs[0]
     graph.tensors[graph.inputs[0]].quantization.scale = np.array([0.5], np.float32)
     other = legalize(packed(model), tmp_path)
-    assert other.operators[0] == "QUANTIZE"
+    assert other.operators[0].startswith("QUANTIZE")
     assert (other.input_shifted, other.output_shifted) == (False, True)
+
+
+def test_a_shape_that_operators_compute_is_written_out(tmp_path):
+    """As TensorFlow's converter does for a Flatten behind a batch that is not fixed."""
+    model = schema.ModelT.InitFromPackedBuf(bytearray(legalize(tiny_models.tflite(), tmp_path).model), 0)
+    graph = model.subgraphs[0]
+    reshape = next(o for o in graph.operators if o.builtinOptionsType == schema.BuiltinOptions.ReshapeOptions)
+    flat = graph.tensors[reshape.outputs[0]]
+    shape = schema.TensorT()
+    shape.name, shape.shape, shape.type, shape.buffer = b"shape", [2], schema.TensorType.INT32, 0
+    graph.tensors.append(shape)
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.SHAPE
+    model.operatorCodes.append(code)
+    asks = schema.OperatorT()
+    asks.opcodeIndex = len(model.operatorCodes) - 1
+    asks.builtinOptionsType, asks.builtinOptions = schema.BuiltinOptions.ShapeOptions, schema.ShapeOptionsT()
+    asks.builtinOptions.outType = schema.TensorType.INT32
+    asks.inputs, asks.outputs = [graph.operators[0].inputs[0]], [len(graph.tensors) - 1]
+    graph.operators.insert(0, asks)
+    reshape.inputs = [*reshape.inputs, len(graph.tensors) - 1]
+    legal = legalize(packed(model), tmp_path)
+    assert list(flat.shape) == [1, tiny_models.CHANNELS]
+    assert [place.partition(",")[0] for place in legal.operators] == [
+        "CONV_2D", "AVERAGE_POOL_2D", "RESHAPE", "FULLY_CONNECTED",
+    ]  # fmt: skip
+    assert "shapes of reshapes written out" in legal.steps
+    batch = signed(images(20))
+    np.testing.assert_array_equal(outputs(legal.model, batch), outputs(tiny_models.tflite(), batch))
 
 
 def test_a_cut_file_is_corrupt(tmp_path):
