@@ -1,5 +1,6 @@
 # make demo    run-time-only install, and the main job on the embedded dataset, to a verdict
 # make test    full install, then everything that CI runs
+# make debian  install the Debian packages that some tests need (needs root)
 # make check   what `make test` runs, without the install
 # make zoo     export the trained checkpoints under runs/ again into the zoo
 # make results run what is trained under runs/ on every target, and table it (needs TINYEDGE_DATA)
@@ -9,18 +10,22 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test chromium check package lint types imports tests zoo results clean
+.PHONY: demo test debian check package lint types imports tests zoo results clean
 
 demo: .venv/runtime
 	$(BIN)/tinyedge validate --target tflite-int8 --params 50k --data shapes
 
-test: .venv/full chromium
+test: .venv/full debian
 	$(MAKE) check
 
-# The browser that the tests of the HTML report need; where it cannot be installed they are skipped, by name.
-chromium:
-	command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || \
-	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; }
+# What the tests of the HTML report (a browser) and of firmware (compiler, C library, emulator) need; where it cannot
+# be installed they are skipped, by name.
+PROGRAMS := chromium arm-none-eabi-gcc qemu-system-arm
+PACKAGES := chromium gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
+debian:
+	( for program in $(PROGRAMS); do command -v $$program >/dev/null || exit 1; done ) || [ "$$(id -u)" != 0 ] || \
+	  { apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES); }
 
 check: lint types imports tests
 

@@ -7,6 +7,8 @@ checks of what goes in and comes out, limits, lifecycle, is here and in ``sessio
 
 from __future__ import annotations
 
+import shutil
+import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -48,6 +50,21 @@ class Requirement:
 
 
 @dataclass(frozen=True)
+class Program:
+    """A program that a target runs.
+
+    Args:
+        name: what is looked for in ``$PATH``.
+        package: the Debian package that holds it.
+        install: the command that installs it.
+    """
+
+    name: str
+    package: str
+    install: str
+
+
+@dataclass(frozen=True)
 class Availability:
     """Whether a target can run here; if not, what is missing and the command that installs it."""
 
@@ -68,6 +85,9 @@ class Target(ABC):
         rounding: what is known of its arithmetic, or ``None``.
         microcontroller: whether it stands for firmware's arithmetic, and takes only what firmware can run.
         requirements: the packages that it needs; the first one's version is the runtime's.
+        programs: that it runs beside.
+        kernel_sets: what its constructor's ``kernels`` may be, the default first; empty where there is no choice.
+        default_images: how many of a large evaluation set are enough unless more are asked for; all if ``None``.
         batch: images that ``_run`` gets at once; the same for every call, so that outputs never depend on how a
             run is split.
         memory_bytes: the child's limit of address space, or ``None``.
@@ -81,15 +101,21 @@ class Target(ABC):
     rounding: ClassVar[str | None] = None
     microcontroller: ClassVar[bool] = False
     requirements: ClassVar[tuple[Requirement, ...]]
+    programs: ClassVar[tuple[Program, ...]] = ()
+    kernel_sets: ClassVar[tuple[str, ...]] = ()
+    default_images: ClassVar[int | None] = None
     batch: ClassVar[int] = 1
     memory_bytes: ClassVar[int | None] = 16 << 30
 
     @classmethod
     def available(cls) -> Availability:
-        """Whether its packages are installed; looks at what is on disk, imports nothing."""
+        """Whether its packages and programs are installed; looks at what is on disk, imports and starts nothing."""
         for requirement in cls.requirements:
             if requirement.version is None:
                 return Availability(False, requirement.distribution, requirement.install)
+        for program in cls.programs:
+            if shutil.which(program.name) is None:
+                return Availability(False, program.package, program.install)
         return Availability(True)
 
     def options(self) -> dict[str, Any]:
@@ -152,6 +178,17 @@ class Target(ABC):
         Raises:
             TargetRefused: for the runtime's own exceptions, chained.
         """
+
+    def _probe(self) -> None:  # noqa: B027  # most targets have nothing to try
+        """In the child: try what ``available`` only looks at, beside the packages, which are imported before.
+
+        Raises:
+            TargetUnavailable: where it does not work.
+        """
+
+    def _clock(self) -> float:
+        """In the child: seconds for the time an image takes. Not the clock on the wall: the same on a busy machine."""
+        return time.process_time()
 
     def _check_int8(self, artifact: Artifact) -> None:
         for side, spec in (("input", artifact.input), ("output", artifact.output)):

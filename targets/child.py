@@ -41,6 +41,8 @@ class Child:
     def __init__(self, where: str) -> None:
         self._where = where
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the child
+        # Here, not in the child: what is killed cleans nothing up.
+        self._scratch = tempfile.TemporaryDirectory(prefix="tinyedge-", ignore_cleanup_errors=True)
         ours, theirs = socket.socketpair()
         self._connection = ours
         try:
@@ -51,12 +53,13 @@ class Child:
                 stdout=self._log,
                 stderr=self._log,
                 pass_fds=(theirs.fileno(),),
-                env={**os.environ, **_ONE_THREAD},
+                env={**os.environ, **_ONE_THREAD, "TMPDIR": self._scratch.name},
                 process_group=0,  # Ctrl-C is for the parent, which then ends its children
             )
         except BaseException:
             ours.close()
             self._log.close()
+            self._scratch.cleanup()
             raise
         finally:
             theirs.close()
@@ -116,6 +119,7 @@ class Child:
             self._process.kill()
             self._process.wait()
         self._log.close()
+        self._scratch.cleanup()
 
     def _dead(self) -> TargetCrashed:
         with suppress(subprocess.TimeoutExpired):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import os
 import resource
 import signal
 import socket
 import sys
-import time
 import traceback
 from dataclasses import replace
 from importlib import import_module
@@ -29,9 +27,9 @@ from tinyedge.errors import (
 )
 from tinyedge.targets import native_log
 from tinyedge.targets.base import Target
+from tinyedge.targets.orphan import die_with
 from tinyedge.targets.wire import Message, artifact_from_json, error_to_json, receive, send
 
-_PR_SET_PDEATHSIG = 1
 _LOG_BYTES = 1 << 30
 
 
@@ -82,6 +80,7 @@ class _Worker:
         for requirement in self._target.requirements:
             import_module(requirement.module)
         if header["op"] == "probe":
+            self._target._probe()
             return {}, None
         self._artifact = artifact_from_json(header["artifact"])
         return {"facts": self._target._open(self._artifact, _model_bytes(self._artifact))}, None
@@ -97,7 +96,7 @@ class _Worker:
         if missing:  # every call gets a whole batch, so that outputs do not depend on how a run is split
             inputs = np.concatenate([inputs, np.repeat(inputs[-1:], missing, axis=0)])
         parts = []
-        started = time.process_time()  # not the clock on the wall: the same on a busy machine
+        started = target._clock()
         for at in range(0, len(inputs), target.batch):
             output = target._run(inputs[at : at + target.batch])
             if output.size != target.batch * artifact.num_classes:
@@ -108,14 +107,14 @@ class _Worker:
                     expected=(target.batch, artifact.num_classes),
                 )
             parts.append(output.reshape(target.batch, artifact.num_classes))
-        seconds = time.process_time() - started
+        seconds = target._clock() - started
         return {"seconds": seconds}, np.concatenate(parts)[: len(images)]
 
 
 def main() -> None:
     """Serve requests until the parent closes the connection."""
     descriptor, parent = int(sys.argv[1]), int(sys.argv[2])
-    _die_with(parent)
+    die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, _LOG_BYTES)
@@ -158,14 +157,6 @@ def _limit(kind: int, value: int | None) -> None:
     _, hard = resource.getrlimit(kind)
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
     resource.setrlimit(kind, (value, value))
-
-
-def _die_with(parent: int) -> None:
-    """Be killed when the parent dies, even inside native code; elsewhere than Linux the closed connection must do."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the line above
-        os._exit(0)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import settings
 settings.register_profile("tinyedge", deadline=None, derandomize=True)
 settings.load_profile("tinyedge")
 
-ALLOWED_SKIPS = ("needs TINYEDGE_DATA", "needs a CUDA device", "needs chromium")
+NEEDS_ARM = "needs the Arm compiler and QEMU"
+ALLOWED_SKIPS = ("needs TINYEDGE_DATA", "needs a CUDA device", "needs chromium", NEEDS_ARM)
 """Any other skip fails the run: a test that silently does not run proves nothing."""
 
 
@@ -23,6 +25,14 @@ def cifar100_dir() -> Path:
     if not folder:
         pytest.skip("needs TINYEDGE_DATA: a folder with the real CIFAR-100")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def arm_tools() -> None:
+    """What builds and runs firmware."""
+    for program in ("arm-none-eabi-gcc", "qemu-system-arm"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{NEEDS_ARM}: no {program}; make debian")
 
 
 @pytest.fixture(scope="session")

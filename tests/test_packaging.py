@@ -17,6 +17,8 @@ HEAVY = (
     "ai_edge_quantizer",
     "safetensors",
     "tflite_micro",
+    "bakenn",
+    "tflite",
 )
 # Modules of the train and export extras: whoever asks for them has torch.
 _TRAINING = ("autotune", "batches", "checkpoint", "graph", "kernels", "loop", "nets", "steps", "together")
@@ -45,6 +47,8 @@ def test_the_wheel_holds_all_of_it_and_nothing_else(tmp_path):
     shipped = (p for p in (ROOT / "tinyedge" / "zoo").rglob("*") if p.is_file() and "__pycache__" not in p.parts)
     zoo = {str(p.relative_to(ROOT)) for p in shipped}
     assert zoo <= names
+    firmware = {p.name for p in (ROOT / "targets" / "firmware").iterdir()}
+    assert {f"tinyedge/targets/firmware/{name}" for name in firmware} <= names
     assert {f"tinyedge/report/templates/report.{kind}" for kind in ("html", "css", "js")} <= names
     assert not [n for n in names if "__pycache__" in n]
     assert "tinyedge/py.typed" in names

@@ -36,6 +36,11 @@ TARGETS: dict[str, Entry] = {
         "tinyedge.targets.tflite:TfliteInt8Xnnpack", "LiteRT with XNNPACK: what phones and Python run"
     ),
     "tflm-int8": Entry("tinyedge.targets.tflm:TflmInt8", "TensorFlow Lite Micro itself, on the host"),
+    "cortex-m4-int8": Entry("tinyedge.targets.cortex_m:CortexM4Int8", "firmware for a Cortex-M4, in QEMU"),
+    "cortex-m7-int8": Entry("tinyedge.targets.cortex_m:CortexM7Int8", "firmware for a Cortex-M7, in QEMU"),
+    "cortex-m0plus-int8": Entry(
+        "tinyedge.targets.cortex_m:CortexM0PlusInt8", "firmware for a Cortex-M0+, in QEMU on a larger core"
+    ),
 }
 
 EXPORTERS: dict[str, Entry] = {

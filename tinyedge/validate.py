@@ -47,7 +47,7 @@ PARITY_TARGET = "tflm-int8"
 PARITY_IMAGES = PARITY_SAMPLE
 OnProgress = Callable[[str, int, int], None]
 """Called with a step's name, images done, and images in all."""
-_PACKAGES = ("numpy", "scipy", "ai-edge-litert", "onnx", "onnxruntime", "tflite-micro", "torch")
+_PACKAGES = ("numpy", "scipy", "ai-edge-litert", "onnx", "onnxruntime", "tflite-micro", "bakenn", "torch")
 
 
 def _silent(step: str, done: int, total: int) -> None:
@@ -65,6 +65,7 @@ def validate(
     seed: int = 0,
     parity_images: int = PARITY_IMAGES,
     arena_bytes: int | None = None,
+    kernels: str | None = None,
     baseline: StoredReport | None = None,
     on_progress: OnProgress = _silent,
 ) -> Report:
@@ -80,6 +81,7 @@ def validate(
         seed: of the parity sample.
         parity_images: how many images an int8 TFLite model is also run on in TFLite Micro; 0 for none.
         arena_bytes: the tensor arena that the firmware gives TFLite Micro; whatever is needed if ``None``.
+        kernels: which of the target's sets of kernels, where it has several; its default if ``None``.
         baseline: the last release's report, of the same images in any order, to judge the step from it too.
         on_progress: for a progress bar.
 
@@ -102,13 +104,21 @@ def validate(
             found=f"--target {target} and no parity images",
             expected=f"--target {PARITY_TARGET}, or --parity above 0",
         )
+    if kernels is not None and kernels not in lookup(TARGETS, "target", target).kernel_sets:
+        raise UsageError(
+            f"{target} has no such kernels",
+            where="--kernels",
+            found=kernels,
+            expected=" or ".join(lookup(TARGETS, "target", target).kernel_sets) or "nothing: it has one set",
+        )
     for artifact in (reference, deployed):
         check_fit(artifact, data)
     if baseline is not None:  # before the models run, which may take long
         rows_of(baseline, ids=data.ids.tolist(), class_names=data.class_names)
     before = predict(reference_target, reference, data, on_progress)
     micro = None if arena_bytes is None else {"arena_bytes": arena_bytes}
-    after = predict(target, deployed, data, on_progress, micro if target == PARITY_TARGET else None)
+    options = micro if target == PARITY_TARGET else None if kernels is None else {"kernels": kernels}
+    after = predict(target, deployed, data, on_progress, options)
     before, after = paired(before, after)
     parity, parity_note = _parity(target, deployed, data, after, parity_images, seed, on_progress, micro)
     outcome_before, outcome_after = outcome(before, data), outcome(after, data)
@@ -186,9 +196,8 @@ def _side(artifact: Artifact, predictions: Predictions, seen: Outcome) -> Side:
 
 
 def _file_facts(deployed: Artifact, after: Predictions, parity: Parity | None) -> dict[str, float]:
-    """What is known of the deployed file: its size, and the arena where TFLite Micro has run it."""
-    micro = after.provenance if parity is None else parity.facts
-    arena = micro.get("arena_bytes")
+    """What is known of the deployed file: its size, and the arena of the run itself, or else of TFLite Micro's."""
+    arena = after.provenance.get("arena_bytes") or (None if parity is None else parity.facts.get("arena_bytes"))
     return {"size_bytes": deployed.size_bytes} | ({} if arena is None else {"arena_bytes": arena})
 
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 from importlib import metadata
 
 import pytest
@@ -39,8 +40,19 @@ def checks(capsys, code=0):
 def test_everything_is_looked_at(capsys):
     found = checks(capsys)  # really starts each target
     assert {"python", "packages: run time", "processor", "memory", "cifar100", "shipped models"} <= set(found)
-    for name in TARGETS:
-        assert found[name]["state"] == "ok", found[name]
+    for name, entry in TARGETS.items():
+        if all(shutil.which(program.name) for program in entry.load().programs):
+            assert found[name]["state"] == "ok", found[name]
+
+
+def test_missing_programs_are_absent_and_say_how_to_get_them(capsys, monkeypatch, no_probe):
+    monkeypatch.setattr(base.shutil, "which", lambda name: None)
+    found = checks(capsys)
+    assert found["cortex-m4-int8"]["state"] == "absent"
+    assert found["cortex-m4-int8"]["found"] == "needs gcc-arm-none-eabi"
+    assert found["cortex-m4-int8"]["fix"].startswith("apt-get install")
+    assert "libnewlib-arm-none-eabi" in found["cortex-m4-int8"]["fix"]
+    assert found["tflm-int8"]["state"] == "ok"
 
 
 def test_packages_are_held_against_what_each_extra_needs(capsys, no_probe):

@@ -6,9 +6,11 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from tinyedge.artifact import sidecar_path
 from tinyedge.cli.main import run
+from tinyedge.cli.validate import _sampled
 
 BASE = ["validate", "--params", "50k", "--data", "shapes", "--images", "2000", "--parity", "20"]
 
@@ -139,6 +141,9 @@ def test_foreign_files_on_an_image_folder(tmp_path, zoo_entry, shapes_test, caps
         (["--target", "tflite-int9"], 2, "did you mean"),
         (["--target", "tflm-int8", "--arena-bytes", "100"], 4, "arena is too small"),
         (["--arena-bytes", "100", "--parity", "0"], 2, "--arena-bytes"),
+        (["--all"], 2, "all images, or how many?"),
+        (["--kernels", "portable"], 2, "has no such kernels"),
+        (["--target", "cortex-m0plus-int8", "--kernels", "cmsis-nn"], 2, "has no such kernels"),
         (["--policy", "{tmp}/none.toml"], 2, "none.toml"),
         (["--policy", "{policy}"], 2, "did you mean max_drop_pp"),
         (["--data", "{tmp}/nowhere"], 2, "no such dataset"),
@@ -179,6 +184,33 @@ def test_bad_input_is_one_message_with_the_right_code(change, code, words, tmp_p
     assert "Traceback" not in printed.err
     assert not printed.out
     assert set(tmp_path.iterdir()) == before, "no half-written file"
+
+
+def test_firmware_says_what_it_takes_and_by_default_runs_1000_images(arm_tools, capsys):
+    assert run([*BASE[:5], "--target", "cortex-m4-int8", "--parity", "0", "--format", "json"]) in (0, 3)
+    printed = capsys.readouterr()
+    content = json.loads(printed.out)
+    assert content["data"]["images"] == 1000
+    assert "1,000 of 10,000 images, drawn with seed 0; all of them with --all" in printed.err
+    facts = content["deployed"]["target"]
+    assert facts["kernels"].startswith("CMSIS-NN")
+    for name in ("flash_bytes", "ram_bytes", "arena_bytes", "stack_bytes", "instructions"):
+        assert facts[name] > 0, name
+
+
+@pytest.mark.parametrize(
+    ("asked", "images"),
+    [
+        ({}, 100),
+        ({"whole": True}, 10_000),
+        ({"images": 7}, 7),
+        ({"enough": None}, 10_000),
+        ({"enough": 10_000}, 10_000),
+    ],
+)
+def test_as_many_images_as_asked_for_or_as_are_enough(shapes_test, asked, images):
+    chosen = {"images": None, "whole": False, "enough": 100, "seed": 0, "notes": Console(quiet=True), **asked}
+    assert len(_sampled(shapes_test, **chosen)) == images
 
 
 def test_a_target_that_is_not_installed_exits_4(monkeypatch, capsys):

@@ -15,6 +15,11 @@ from tinyedge.artifact import FAMILY_CONVENTION, load_artifact
 from tinyedge.registry import TARGETS
 from tinyedge.targets import base
 
+MICROCONTROLLERS = {name for name in TARGETS if name.startswith(("tflm", "cortex"))} | {
+    "tflite-int8",
+    "tflite-int8-reference",
+}
+
 
 def artifact_of(folder: Path, content: bytes, suffix: str):
     path = folder / f"model{suffix}"
@@ -64,7 +69,7 @@ class TargetContract:
         assert target.kernels
         assert target.runtime
         assert target.requirements
-        assert target.microcontroller == (self.name in ("tflite-int8", "tflite-int8-reference", "tflm-int8"))
+        assert target.microcontroller == (self.name in MICROCONTROLLERS)
 
     def test_available_here(self, target):
         assert target.available() == base.Availability(ok=True)
@@ -298,6 +303,21 @@ class TestTfliteInt8Xnnpack(Int8Contract):
 
 class TestTflmInt8(Int8Contract):
     name = "tflm-int8"
+
+
+@pytest.mark.usefixtures("arm_tools")
+class TestCortexM4Int8(Int8Contract):
+    name = "cortex-m4-int8"
+
+
+@pytest.mark.usefixtures("arm_tools")
+class TestCortexM7Int8(Int8Contract):
+    name = "cortex-m7-int8"
+
+
+@pytest.mark.usefixtures("arm_tools")
+class TestCortexM0PlusInt8(Int8Contract):
+    name = "cortex-m0plus-int8"
 
 
 class TestTorchFp32(FloatContract):

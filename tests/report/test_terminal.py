@@ -78,6 +78,18 @@ def test_it_leads_with_the_verdict_and_says_for_whom(report):
     assert "no delegate" in text
 
 
+def test_firmware_says_what_it_takes_of_a_device(report):
+    sections = {"flash_bytes": 59_144, "ram_bytes": 17_208, "arena_bytes": 14_016, "stack_bytes": 768}
+    tools = {"compiler": "gcc 12.2.1", "emulator": "QEMU 7.2.22", "machine_emulated": "mps2-an386 (Cortex-M4)"}
+    facts = {**report.deployed.target, **sections, **tools, "instructions": 6_551_720}
+    text = " ".join(printed(replace(report, deployed=replace(report.deployed, target=facts))).split())
+    assert "59,144 bytes of flash; 17,208 of RAM, 14,016 of them the arena, and 768 of stack" in text
+    assert "6,551,720 instructions an inference" in text
+    assert "gcc 12.2.1; QEMU 7.2.22, mps2-an386 (Cortex-M4)" in text
+    assert "TensorFlow Lite Micro on this machine" not in text
+    assert "cycle" not in text
+
+
 @pytest.mark.parametrize("width", [80, 120])
 def test_it_fits_the_terminal(report, width):
     lines = printed(report, width).splitlines()

@@ -45,7 +45,7 @@ def doctor(format: FormatOption = Format.TEXT) -> None:
     """Check Python, packages, processor, memory, data, the shipped models, and try every target.
 
     Exit code: 0 where the run-time targets and the shipped models work, 4 where one of them does not. What only
-    training, export or TFLite Micro would need is reported as absent.
+    training, export, TFLite Micro or firmware would need is reported as absent.
 
     \b
     Examples:

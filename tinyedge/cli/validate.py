@@ -81,8 +81,12 @@ def validate(
     data: DataOption = "auto",
     data_dir: DataDirOption = None,
     images: Annotated[
-        int | None, typer.Option(min=1, help="Evaluate a seeded sample of this many images (default: all).")
+        int | None,
+        typer.Option(
+            min=1, help="Evaluate a seeded sample of this many images (default: all; in an emulator at most 1,000)."
+        ),
     ] = None,
+    whole: Annotated[bool, typer.Option("--all", help="Evaluate all images in an emulator too.")] = False,
     policy: Annotated[Path | None, typer.Option(help="A policy file (TOML; default: the built-in policy).")] = None,
     baseline: Annotated[
         Path | None,
@@ -94,6 +98,10 @@ def validate(
     arena_bytes: Annotated[
         int | None,
         typer.Option(min=1, help="The firmware's tensor arena: TFLite Micro refuses a model that needs more."),
+    ] = None,
+    kernels: Annotated[
+        str | None,
+        typer.Option(help="Firmware's kernels: cmsis-nn or portable (default: the core's).", show_default=False),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the samples that --images and --parity draw.")] = 0,
     formats: Annotated[
@@ -161,8 +169,7 @@ def validate(
         if look:
             with notes.status("trying the input convention on a few images"):
                 probe.check(reference=pair[0], deployed=pair[1], data=dataset, seed=seed)
-    if images is not None:
-        dataset = dataset.sample(images, seed=seed)
+    dataset = _sampled(dataset, images, whole, runtime.default_images, seed, notes)
     with _bar(notes) as bar:
         result = run(
             reference=float_model,
@@ -174,6 +181,7 @@ def validate(
             seed=seed,
             parity_images=parity,
             arena_bytes=arena_bytes,
+            kernels=kernels,
             baseline=last,
             on_progress=_Steps(bar),
         )
@@ -205,6 +213,16 @@ def _check_files(
             found=reference_normalize,
             expected="nothing, or a model of your own as --reference",
         )
+
+
+def _sampled(data: Dataset, images: int | None, whole: bool, enough: int | None, seed: int, notes: Console) -> Dataset:
+    """As many images as are asked for; ``enough`` of them where nothing is."""
+    if images is not None and whole:
+        raise UsageError("all images, or how many?", found=f"--all and --images {images}", expected="one of the two")
+    if images is None and not whole and enough is not None and len(data) > enough:
+        notes.print(f"{enough:,} of {len(data):,} images, drawn with seed {seed}; all of them with --all")
+        images = enough
+    return data if images is None else data.sample(images, seed=seed)
 
 
 def _reports(formats: str | None, out: Path | None, baseline: Path | None) -> tuple[list[str], Path]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich import markup
 from rich.console import Console
 from rich.table import Table
@@ -168,9 +170,24 @@ def _kernels(report: Report, console: Console) -> None:
     elif report.parity_note is not None:
         rows.append(("parity", escape(report.parity_note)))
     arena = facts.get("arena_bytes") or (report.parity.facts.get("arena_bytes") if report.parity else None)
-    if arena is not None:
+    if "instructions" in facts:
+        rows += _firmware(facts)
+    elif arena is not None:
         rows.append(("arena", f"{arena:,} bytes in TensorFlow Lite Micro on this machine"))
     print_lines(console, *rows)
+
+
+def _firmware(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the run's own firmware takes of a device."""
+    memory = (
+        f"{facts['flash_bytes']:,} bytes of flash; {facts['ram_bytes']:,} of RAM, {facts['arena_bytes']:,} of them "
+        f"the arena, and {facts['stack_bytes']:,} of stack"
+    )
+    return [
+        ("firmware", memory),
+        ("work", f"{facts['instructions']:,} instructions an inference, counted in an emulator"),
+        ("built", escape(f"{facts['compiler']}; {facts['emulator']}, {facts['machine_emulated']}")),
+    ]
 
 
 def _parity(parity: Parity) -> str:

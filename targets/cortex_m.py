@@ -1,0 +1,140 @@
+"""Firmware for Arm Cortex-M, on an emulated board: the deployed model, compiled, on the device's instruction set."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyedge.artifact import Artifact
+from tinyedge.errors import UsageError
+from tinyedge.targets import qemu
+from tinyedge.targets.base import Program, Requirement, Target
+from tinyedge.targets.firmware_build import CMSIS_NN, COMPILER, PORTABLE, Core, Firmware, build, compiler_version
+from tinyedge.targets.legalize import legalize
+
+_COUNTED = 2
+_HIGH_BIT = 0x80
+
+
+class _CortexM(Target):
+    """What the cores share; they differ in code, kernels and board.
+
+    Args:
+        kernels: ``cmsis-nn`` or ``portable``; the core's own default if ``None``.
+    """
+
+    runtime = "BakeNN"
+    format = "tflite"
+    precision = "int8"
+    kernels = "CMSIS-NN, compiled for the core, in QEMU"
+    microcontroller = True
+    rounding = "LiteRT's reference kernels byte for byte; a fully connected layer rounds twice here, once there"
+    requirements: ClassVar = (
+        Requirement("bakenn", "bakenn", "pip install 'tinyedge[mcu]'"),
+        Requirement("tflite", "tflite", "pip install 'tinyedge[mcu]'"),
+    )
+    programs: ClassVar = (
+        Program(COMPILER, "gcc-arm-none-eabi", qemu.INSTALL),
+        Program(qemu.PROGRAM, "qemu-system-arm", qemu.INSTALL),
+    )
+    default_images = 1000
+    core: ClassVar[Core]
+    kernel_sets: ClassVar[tuple[str, ...]] = (CMSIS_NN, PORTABLE)
+
+    _emulator: qemu.Emulator
+
+    def __init__(self, kernels: str | None = None) -> None:
+        if kernels not in (None, *self.kernel_sets):
+            raise UsageError(f"{self.name} has no such kernels", found=kernels, expected=" or ".join(self.kernel_sets))
+        self._kernels = kernels or self.kernel_sets[0]
+
+    def options(self) -> dict[str, Any]:
+        """See ``Target.options``."""
+        return {"kernels": self._kernels}
+
+    def _probe(self) -> None:
+        compiler_version()
+        qemu.version()
+
+    def _clock(self) -> float:
+        """The clock on the wall: the work is QEMU's, not this process's."""
+        return time.monotonic()
+
+    def _open(self, artifact: Artifact, model: bytes) -> dict[str, Any]:
+        legal = legalize(model, artifact.path)
+        versions = {"compiler": f"{COMPILER} {compiler_version()}", "emulator": f"QEMU {qemu.version()}"}
+        self._shifted = legal.input_shifted, legal.output_shifted
+        self._where = f"{self.name}, {artifact.path.name}"
+        with tempfile.TemporaryDirectory() as folder:
+            firmware = build(legal, Path(folder), core=self.core, kernels=self._kernels, where=artifact.path)
+            instructions, stack_bytes = self._count(firmware)
+            self._emulator = self._start(firmware)  # it has read the file by now
+        return {
+            "kernels": firmware.kernels,
+            **versions,
+            "machine_emulated": f"{self.core.machine} ({self.core.emulated})",
+            "cpu": self.core.cpu,
+            "flash_bytes": firmware.flash_bytes,
+            "ram_bytes": firmware.ram_bytes,
+            "arena_bytes": firmware.arena_bytes,
+            "stack_bytes": stack_bytes,
+            "instructions": instructions,
+            "rewritten": list(legal.steps),
+            "firmware_note": "flash: text and data; ram: data and bss, with the arena, one image and its scores, "
+            f"without the stack; stack: the deepest seen; instructions: of one inference, mean of {_COUNTED} random "
+            "images; no measure of time. us_per_image is the emulator's",
+        }
+
+    def _run(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        given = inputs ^ np.uint8(_HIGH_BIT) if self._shifted[0] else inputs
+        scores = self._emulator.infer(given.tobytes()).scores[None]
+        return scores.view(np.uint8) ^ np.uint8(_HIGH_BIT) if self._shifted[1] else scores
+
+    def _start(self, firmware: Firmware, *, counting: bool = False) -> qemu.Emulator:
+        return qemu.Emulator(
+            firmware.elf, self.core.machine, sizes=firmware.sizes, where=self._where, counting=counting
+        )
+
+    def _count(self, firmware: Firmware) -> tuple[int, int]:
+        """Instructions of an inference and bytes of stack, on images that are the same every time."""
+        rng = np.random.default_rng(0)
+        emulator = self._start(firmware, counting=True)
+        try:
+            results = [emulator.infer(rng.bytes(firmware.sizes[0])) for _ in range(_COUNTED)]
+        finally:
+            emulator.close()
+        ticks = sum(result.ticks for result in results)
+        return round(ticks * qemu.INSTRUCTIONS_PER_TICK / _COUNTED), results[-1].stack_bytes
+
+
+class CortexM4Int8(_CortexM):
+    """``cortex-m4-int8``."""
+
+    name = "cortex-m4-int8"
+    core = Core("cortex-m4", "cortex-m4", "mps2-an386", "Cortex-M4")
+
+
+class CortexM7Int8(_CortexM):
+    """``cortex-m7-int8``: BakeNN has no profile of its own for it; the DSP instructions are the M4's."""
+
+    name = "cortex-m7-int8"
+    core = Core("cortex-m7", "cortex-m4", "mps2-an500", "Cortex-M7")
+
+
+class CortexM0PlusInt8(_CortexM):
+    """``cortex-m0plus-int8``: its code, on a larger core: QEMU's one board with a Cortex-M0 has 16 KiB of memory.
+
+    ARMv6-M code is ARMv7-M code too. Unaligned access is made to trap, as it does on an M0+.
+    """
+
+    name = "cortex-m0plus-int8"
+    kernels = "BakeNN portable C, compiled for the core, in QEMU"
+    kernel_sets = (PORTABLE,)
+    core = Core(
+        "cortex-m0plus", "cortex-m0plus", "mps2-an385", "Cortex-M3, which runs ARMv6-M code", ("STRICT_ALIGNMENT",)
+    )
