@@ -20,7 +20,11 @@ from tinyedge.targets.cortex_m import CortexM0PlusInt8, CortexM4Int8
 from tinyedge.targets.session import Limits, probe
 from tinyedge.zoo import find
 
-pytestmark = pytest.mark.usefixtures("arm_tools")
+pytestmark = [
+    pytest.mark.usefixtures("arm_tools"),
+    # The emulator is started from a child without threads; here it is from pytest, where the converters loaded JAX.
+    pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning"),
+]
 FIRMWARE = firmware_build._SOURCES
 
 
