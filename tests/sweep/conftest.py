@@ -5,8 +5,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.toy import toy
+from tinyedge.sweep.plan import Basis
+from tinyedge.train.recipe import PAPER
+
 SUPPORT = str(Path(__file__).parents[1] / "support")
 sys.path.insert(0, SUPPORT)
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Ten easy classes, by split."""
+    return {"train": toy("train"), "test": toy("test")}
+
+
+@pytest.fixture(scope="module")
+def basis(data):
+    return Basis("toy", data["train"].digest, data["test"].digest, 10, PAPER.shortened(3), "fp32")
 
 
 @pytest.fixture(scope="session")

@@ -6,33 +6,21 @@ import pickle
 import pytest
 import torch
 
-from tests.support.toy import toy
 from tinyedge.errors import TrainingDiverged
 from tinyedge.models.family import Member
 from tinyedge.sweep.drive import Sweep, Training
 from tinyedge.sweep.folder import SweepFolder
 from tinyedge.sweep.local import LocalRunner
-from tinyedge.sweep.plan import Basis, Model, Plan, Unit
+from tinyedge.sweep.plan import Model, Plan, Unit
 from tinyedge.sweep.runner import Resources
 from tinyedge.sweep.work import TrainTask
 from tinyedge.train import together
 from tinyedge.train.checkpoint import RunKey, checkpoint_bytes, checkpoint_from_bytes
-from tinyedge.train.recipe import PAPER
 from tinyedge.train.together import train_together
 from tinyedge.train.variant import Variant
 
 BAD = 1
 MODELS = tuple(Model(Member("scalecnn", 4, 10), seed) for seed in (0, BAD, 2))
-
-
-@pytest.fixture(scope="module")
-def data():
-    return {"train": toy("train"), "test": toy("test")}
-
-
-@pytest.fixture(scope="module")
-def basis(data):
-    return Basis("toy", data["train"].digest, data["test"].digest, 10, PAPER.shortened(3), "fp32")
 
 
 @pytest.fixture

@@ -5,28 +5,17 @@ import time
 
 import pytest
 
-from tests.support.toy import toy
 from tinyedge.artifact import sidecar_path
 from tinyedge.errors import TrainingError, TrainingOutOfMemory
 from tinyedge.models.family import Member
 from tinyedge.outcomes import read_outcomes
 from tinyedge.sweep import work
-from tinyedge.sweep.plan import Basis, Model, Unit
+from tinyedge.sweep.plan import Model, Unit
 from tinyedge.sweep.runner import Resources
 from tinyedge.sweep.states import unpack_states
 from tinyedge.sweep.work import ExportTask, PredictTask, TrainTask, finished_facts
 from tinyedge.train import together
 from tinyedge.train.recipe import PAPER
-
-
-@pytest.fixture(scope="module")
-def data():
-    return {"train": toy("train"), "test": toy("test")}
-
-
-@pytest.fixture(scope="module")
-def basis(data):
-    return Basis("toy", data["train"].digest, data["test"].digest, 10, PAPER.shortened(3), "fp32")
 
 
 def task_of(basis, *seeds):

@@ -7,10 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from tinyedge.data.dataset import Dataset
-from tinyedge.data.folder import read_folder
 from tinyedge.data.official import Official, rows_to_images
-from tinyedge.data.pack import is_pack, read_pack
-from tinyedge.errors import ClassCountMismatch, DataError, DatasetNotFound, ImageSizeMismatch
+from tinyedge.errors import DataError
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _TRAIN = tuple(f"data_batch_{i}" for i in range(1, 6))
@@ -34,6 +32,8 @@ _OFFICIAL = Official(
     "one of: (1) --data-dir or $TINYEDGE_DATA naming the official cifar-10-batches-py folder, or a pack or an image "
     "folder of it; (2) with network access, pip install 'tinyedge[train]': torchvision then downloads it once. "
     "Or use the embedded synthetic set: --data shapes",
+    CLASSES,
+    ", ".join(CLASSES),
 )
 
 
@@ -51,32 +51,11 @@ def load_cifar10(split: str, data_dir: Path | None = None) -> Dataset:
         CorruptImage: where a file is damaged or is not the official one.
         ClassCountMismatch, ImageSizeMismatch: where what is there is something else than CIFAR-10.
     """
-    folder = _OFFICIAL.locate(data_dir)
-    if is_pack(folder):
-        found = read_pack(folder, split)
-    elif _OFFICIAL.is_at(folder):
-        found = _read_official(folder, split)
-    else:
-        found = read_folder(folder, split)
-    if found.class_names != CLASSES:
-        odd = sorted(set(found.class_names) ^ set(CLASSES))
-        raise ClassCountMismatch(
-            "the classes are not CIFAR-10's",
-            where=folder,
-            found=f"{found.num_classes} classes" + (f"; not in both lists: {', '.join(odd[:5])}" if odd else ""),
-            expected=", ".join(CLASSES),
-            fix="for other data give its path instead of cifar10",
-        )
-    if found.images.shape[1:] != (32, 32, 3):
-        raise ImageSizeMismatch(
-            "the images are not CIFAR-10's", where=folder, found=found.images.shape[1:], expected="(32, 32, 3)"
-        )
+    found = _OFFICIAL.load(split, data_dir, _read_official)
     return Dataset("cifar10", found.split, found.images, found.labels, CLASSES, source=found.source)
 
 
 def _read_official(folder: Path, split: str) -> Dataset:
-    if split not in _FILES:
-        raise DatasetNotFound("CIFAR-10 has no such split", where=folder, found=split, expected="train or test")
     images, labels = [], []
     for name in _FILES[split]:
         content = _OFFICIAL.unpickled(folder / name)

@@ -8,10 +8,8 @@ import numpy as np
 
 from tinyedge.data.cifar100_classes import FINE_LABELS, SUPERCLASS_NAMES, SUPERCLASS_OF
 from tinyedge.data.dataset import Dataset
-from tinyedge.data.folder import read_folder
 from tinyedge.data.official import Official, rows_to_images
-from tinyedge.data.pack import is_pack, read_pack
-from tinyedge.errors import ClassCountMismatch, DataError, DatasetNotFound, ImageSizeMismatch
+from tinyedge.errors import DataError
 
 OFFICIAL_MD5 = {
     "train": "16019d7e3df5f24257cddd939b257f8d",
@@ -30,6 +28,8 @@ _OFFICIAL = Official(
     "cifar-100-python folder; (2) the same with an image folder, train/<class>/*.png and test/<class>/*.png; "
     "(3) with network access, pip install 'tinyedge[train]': torchvision then downloads it once. "
     "Or use the embedded synthetic set: --data shapes",
+    FINE_LABELS,
+    "the 100 fine labels in alphabetical order",
 )
 
 
@@ -47,40 +47,7 @@ def load_cifar100(split: str, data_dir: Path | None = None) -> Dataset:
         CorruptImage: where a file is damaged or is not the official one.
         ClassCountMismatch, ImageSizeMismatch: where what is there is something else than CIFAR-100.
     """
-    folder = _OFFICIAL.locate(data_dir)
-    if is_pack(folder):
-        found = read_pack(folder, split)
-    elif _OFFICIAL.is_at(folder):
-        found = _read_official(folder, split)
-    else:
-        found = read_folder(folder, split)
-    return _as_cifar100(found, folder)
-
-
-def find_cifar100(data_dir: Path) -> Path:
-    """The folder that holds CIFAR-100: ``data_dir`` itself or its child ``cifar100`` or ``cifar-100-python``.
-
-    Raises:
-        DatasetNotFound: where neither does.
-    """
-    return _OFFICIAL.find(data_dir)
-
-
-def _as_cifar100(found: Dataset, folder: Path) -> Dataset:
-    """``found`` under CIFAR-100's name and superclasses, if it has its classes and its size."""
-    if found.class_names != FINE_LABELS:
-        odd = sorted(set(found.class_names) ^ set(FINE_LABELS))
-        raise ClassCountMismatch(
-            "the classes are not CIFAR-100's",
-            where=folder,
-            found=f"{found.num_classes} classes" + (f"; not in both lists: {', '.join(odd[:5])}" if odd else ""),
-            expected="the 100 fine labels in alphabetical order",
-            fix="for other data give its path instead of cifar100",
-        )
-    if found.images.shape[1:] != (32, 32, 3):
-        raise ImageSizeMismatch(
-            "the images are not CIFAR-100's", where=folder, found=found.images.shape[1:], expected="(32, 32, 3)"
-        )
+    found = _OFFICIAL.load(split, data_dir, _read_official)
     return Dataset(
         "cifar100",
         found.split,
@@ -93,10 +60,17 @@ def _as_cifar100(found: Dataset, folder: Path) -> Dataset:
     )
 
 
+def find_cifar100(data_dir: Path) -> Path:
+    """The folder that holds CIFAR-100: ``data_dir`` itself or its child ``cifar100`` or ``cifar-100-python``.
+
+    Raises:
+        DatasetNotFound: where neither does.
+    """
+    return _OFFICIAL.find(data_dir)
+
+
 def _read_official(folder: Path, split: str) -> Dataset:
     """The official python version: rows of 3072 bytes, the red plane first."""
-    if split not in ("train", "test"):
-        raise DatasetNotFound("CIFAR-100 has no such split", where=folder, found=split, expected="train or test")
     names, content = _OFFICIAL.unpickled(folder / "meta"), _OFFICIAL.unpickled(folder / split)
     try:
         images = rows_to_images(content["data"])

@@ -7,7 +7,7 @@ import os
 import pickle
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.data.folder import folder_splits
-from tinyedge.data.pack import is_pack
-from tinyedge.errors import CorruptImage, DatasetNotFound
+from tinyedge.data.dataset import Dataset
+from tinyedge.data.folder import SPLITS, folder_splits, read_folder
+from tinyedge.data.pack import is_pack, read_pack
+from tinyedge.errors import ClassCountMismatch, CorruptImage, DatasetNotFound, ImageSizeMismatch
 
 DATA_VARIABLE, CACHE_VARIABLE = "TINYEDGE_DATA", "TINYEDGE_CACHE"
 
@@ -35,6 +36,8 @@ class Official:
             run anything.
         downloader: the class in ``torchvision.datasets`` that fetches it.
         ways: how to come by it, for messages.
+        classes: in label order.
+        listed: what these are, for messages.
     """
 
     title: str
@@ -43,6 +46,49 @@ class Official:
     md5: Mapping[str, str]
     downloader: str
     ways: str
+    classes: tuple[str, ...]
+    listed: str
+
+    def load(self, split: str, data_dir: Path | None, read: Callable[[Path, str], Dataset]) -> Dataset:
+        """A split from whatever form is at hand, if it has the set's classes and its size.
+
+        Args:
+            split: ``train`` or ``test``.
+            data_dir: as ``locate``.
+            read: reads the official files in a folder.
+
+        Raises:
+            DatasetNotFound: where it is nowhere and cannot be downloaded, or there is no such split.
+            ClassCountMismatch, ImageSizeMismatch: where what is there is something else.
+        """
+        folder = self.locate(data_dir)
+        if is_pack(folder):
+            found = read_pack(folder, split)
+        elif self.is_at(folder):
+            if split not in SPLITS:
+                raise DatasetNotFound(
+                    f"{self.title} has no such split", where=folder, found=split, expected="train or test"
+                )
+            found = read(folder, split)
+        else:
+            found = read_folder(folder, split)
+        self._check(found, folder)
+        return found
+
+    def _check(self, found: Dataset, folder: Path) -> None:
+        if found.class_names != self.classes:
+            odd = sorted(set(found.class_names) ^ set(self.classes))
+            raise ClassCountMismatch(
+                f"the classes are not {self.title}'s",
+                where=folder,
+                found=f"{found.num_classes} classes" + (f"; not in both lists: {', '.join(odd[:5])}" if odd else ""),
+                expected=self.listed,
+                fix=f"for other data give its path instead of {self.child}",
+            )
+        if found.images.shape[1:] != (32, 32, 3):
+            raise ImageSizeMismatch(
+                f"the images are not {self.title}'s", where=folder, found=found.images.shape[1:], expected="(32, 32, 3)"
+            )
 
     def locate(self, data_dir: Path | None) -> Path:
         """The folder with the set: by ``data_dir``, else by ``$TINYEDGE_DATA``, else the download in the cache.

@@ -13,6 +13,9 @@ from tinyedge.metrics.outcome import Outcome
 from tinyedge.stats.power import POWER, images_to_settle, mean_power
 from tinyedge.stats.proportion import mean_interval
 
+EITHER_SIGN = ("signed_gap", "gap_change")
+"""The gates here: their limit holds for a figure of either sign."""
+
 
 @dataclass(frozen=True)
 class SignedGapRule(Rule):

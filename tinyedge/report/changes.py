@@ -11,31 +11,14 @@ from tinyedge.report.schema import ClassChange, Examples, NewlyWrong
 
 
 @dataclass(frozen=True)
-class Group:
-    """Images that belong together, before and after deployment.
+class Group(ClassChange):
+    """A class or superclass before and after, against the model compared with.
 
     Args:
         index: of the class or superclass.
-        name: its name.
-        images: how many there are.
-        reference: accuracy of the model compared with, a fraction.
-        deployed: accuracy of the deployed model.
-        newly_wrong: images that only the model compared with gets right.
-        newly_right: images that only the deployed model gets right.
     """
 
     index: int
-    name: str
-    images: int
-    reference: float
-    deployed: float
-    newly_wrong: int
-    newly_right: int
-
-    @property
-    def change(self) -> float:
-        """Deployed minus reference accuracy."""
-        return self.deployed - self.reference
 
 
 @dataclass(frozen=True)
@@ -114,7 +97,7 @@ def _groups(
     images, before, now = count(np.ones(len(labels), np.bool_)), count(reference), count(deployed)
     lost, gained = count(reference & ~deployed), count(~reference & deployed)
     groups = [
-        Group(i, names[i], images[i], before[i] / images[i], now[i] / images[i], lost[i], gained[i])
+        Group(names[i], images[i], before[i] / images[i], now[i] / images[i], lost[i], gained[i], index=i)
         for i in range(len(names))
         if images[i]
     ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinyedge.errors import ReportError
 from tinyedge.gate.result import EVIDENCE, GateResult, Status
+from tinyedge.gate.signed_gap import EITHER_SIGN
 from tinyedge.report.codec import decode
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 _BOUNDED = ("accuracy", "inequality", "ece", "churn", "saturation", "ties", "parity")
 """Gates that are settled by the interval alone, as are those of these sections:"""
 _BOUNDED_SECTIONS = ("floors.", "baseline.")
-_EITHER_SIGN = ("signed_gap", "gap_change")
 _TESTED = ("worst_class", "bottom5")
 """Gates that a drop of the limit fails, where a test says that it is not chance."""
 _SLACK = 1e-9
@@ -180,7 +180,7 @@ def _sides(gate: GateResult, slack: float) -> tuple[bool, bool]:
     if (gate.interval is None and gate.unit != "bytes") or gate.note is not None:
         return True, True
     low, high = gate.interval or (gate.figure, gate.figure)
-    if gate.name in _EITHER_SIGN:
+    if gate.name in EITHER_SIGN:
         kept = low >= -gate.limit - slack and high <= gate.limit + slack
         return kept, low > gate.limit - slack or high < slack - gate.limit
     if gate.name in _BOUNDED or gate.name.startswith(_BOUNDED_SECTIONS):

@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tinyedge.gate import GateResult
+from tinyedge.gate.signed_gap import EITHER_SIGN
 from tinyedge.metrics.catalogue import METRICS
 from tinyedge.report import charts
 from tinyedge.report.changes import Group, by_class, by_superclass
@@ -38,8 +39,6 @@ SHOWN_EXAMPLES = 12
 SHOWN_CLASSES = 12
 """Rows of the table of classes before the rest is asked for."""
 _TEMPLATES = "templates"
-_EITHER_SIGN = ("signed_gap", "gap_change")
-"""Gates whose limit holds for a figure of either sign."""
 
 
 def render(report: Report, pictures: Pictures | None = None) -> str:
@@ -148,7 +147,7 @@ def _bar(gate: GateResult) -> dict[str, Any] | None:
     if gate.interval is None:
         return None
     low, high = gate.interval
-    limits = [gate.limit, -gate.limit] if gate.name in _EITHER_SIGN else [gate.limit]
+    limits = [gate.limit, -gate.limit] if gate.name in EITHER_SIGN else [gate.limit]
     least, most = min(0.0, low, *limits), max(0.0, high, *limits)
     margin = (most - least) * 0.08 or 1.0
 

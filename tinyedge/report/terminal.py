@@ -113,7 +113,7 @@ def _for_whom(report: Report, console: Console) -> None:
     if lost:
         rows.append(("examples", ", ".join(_example(e) for e in lost[:_SHOWN_EXAMPLES])))
     if report.baseline is not None:
-        rows.append(("since", _since(report.baseline)))
+        rows.append(("release", _since(report.baseline)))
     print_lines(console, *rows)
     console.print()
 
