@@ -15,7 +15,7 @@ from tinyedge import errors
 from tinyedge.artifact import FAMILY_CONVENTION, load_artifact
 from tinyedge.models.family import Member
 from tinyedge.registry import TARGETS
-from tinyedge.targets import base, firmware_build, qemu
+from tinyedge.targets import base, qemu
 from tinyedge.targets.cortex_m import CortexM0PlusInt8, CortexM4Int8
 from tinyedge.targets.session import Limits, probe
 from tinyedge.zoo import find
@@ -25,7 +25,6 @@ pytestmark = [
     # The emulator is started from a child without threads; here it is from pytest, where the converters loaded JAX.
     pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning"),
 ]
-FIRMWARE = firmware_build._SOURCES
 
 
 @pytest.fixture
