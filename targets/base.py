@@ -7,6 +7,7 @@ checks of what goes in and comes out, limits, lifecycle, is here and in ``sessio
 
 from __future__ import annotations
 
+import inspect
 import shutil
 import time
 from abc import ABC, abstractmethod
@@ -117,6 +118,11 @@ class Target(ABC):
             if shutil.which(program.name) is None:
                 return Availability(False, program.package, program.install)
         return Availability(True)
+
+    @classmethod
+    def option_names(cls) -> tuple[str, ...]:
+        """What its constructor takes; the command line has a flag of the same name for each."""
+        return tuple(inspect.signature(cls).parameters)
 
     def options(self) -> dict[str, Any]:
         """The constructor's arguments, as JSON can hold them: the child builds its own copy from these."""

@@ -50,7 +50,12 @@ class _CortexM(Target):
 
     def __init__(self, kernels: str | None = None) -> None:
         if kernels not in (None, *self.kernel_sets):
-            raise UsageError(f"{self.name} has no such kernels", found=kernels, expected=" or ".join(self.kernel_sets))
+            raise UsageError(
+                f"{self.name} has no such kernels",
+                where="--kernels",
+                found=kernels,
+                expected=" or ".join(self.kernel_sets),
+            )
         self._kernels = kernels or self.kernel_sets[0]
 
     def options(self) -> dict[str, Any]:

@@ -8,13 +8,14 @@ import pytest
 from tinyedge.artifact import FAMILY_CONVENTION, load_artifact, sidecar_path
 from tinyedge.convention import Stated
 from tinyedge.errors import ConventionUnknown, ImageSizeMismatch, UsageError
+from tinyedge.evaluate import Model
 from tinyedge.foreign import load, load_reference
 
 FAMILY = ((128.0,), (128.0,))
 
 
-def onnx(_):
-    return "onnx-fp32"
+def onnx(artifact):
+    return Model("onnx-fp32", artifact)
 
 
 @pytest.fixture

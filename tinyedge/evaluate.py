@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tinyedge.artifact import Artifact, InputConvention
 from tinyedge.data.dataset import Dataset
-from tinyedge.errors import ClassCountMismatch, DatasetEmpty
+from tinyedge.errors import ClassCountMismatch, DatasetEmpty, UsageError
 from tinyedge.metrics.outcome import Outcome
 from tinyedge.metrics.tally import PairTally, Tally
 from tinyedge.outcomes import outcome
@@ -54,10 +54,12 @@ class Model:
     Args:
         target: e.g. ``tflite-int8``.
         artifact: the model file.
+        options: of the target's constructor, e.g. ``kernels``.
     """
 
     target: str
     artifact: Artifact
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -138,21 +140,43 @@ def compare_stream(
     return Comparison(Evaluation(found[0], facts[0]), Evaluation(found[1], facts[1]), found[2])
 
 
-def open_session(model: Model, options: dict[str, Any] | None = None, *, processes: int | None = None) -> Session:
-    """Start the model's target, built with ``options``; to be used in a ``with`` block.
+def open_session(model: Model, *, processes: int | None = None) -> Session:
+    """Start the model's target; to be used in a ``with`` block.
 
     Args:
         model: what to run, and on what.
-        options: of the target's constructor.
         processes: that share the images; the processors at hand if ``None``. Outputs do not depend on it.
 
     Raises:
-        UsageError: for an unknown target.
+        UsageError: for an unknown target, or an option that it does not take.
         TargetError, ArtifactError: from the target.
     """
-    runtime = lookup(TARGETS, "target", model.target)(**(options or {}))
-    session: Session = runtime.open(model.artifact, processes=processes)
+    session: Session = build_target(model.target, model.options).open(model.artifact, processes=processes)
     return session
+
+
+def build_target(target: str, options: Mapping[str, Any]) -> Any:
+    """The target called ``target``, a ``tinyedge.targets.base.Target``; nothing is started.
+
+    Raises:
+        UsageError: for an unknown target, or options that it does not take.
+    """
+    kind = lookup(TARGETS, "target", target)
+    takes = kind.option_names()
+    for name, value in options.items():
+        if name not in takes:
+            raise UsageError(
+                f"{target} has no such option",
+                where=flag(name),
+                found=value,
+                expected=" or ".join(flag(one) for one in takes) or "none: there is nothing to choose",
+            )
+    return kind(**options)
+
+
+def flag(name: str) -> str:
+    """A target's option as the command line spells it."""
+    return "--" + name.replace("_", "-")
 
 
 def run_session(

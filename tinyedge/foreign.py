@@ -14,14 +14,14 @@ from tinyedge.errors import ConventionUnknown
 from tinyedge.evaluate import Model, check_fit
 
 
-def load(path: Path, stated: Stated, data: Dataset, target_of: Callable[[Artifact], str], *, seed: int = 0) -> Artifact:
+def load(path: Path, stated: Stated, data: Dataset, runs: Callable[[Artifact], Model], *, seed: int = 0) -> Artifact:
     """The model file under its side-car's convention, ``stated`` in its place where both speak.
 
     Args:
         path: the file.
         stated: what flags say of it.
         data: the evaluation set: where nobody states the normalization, the error shows what each scores on it.
-        target_of: what would run the artifact.
+        runs: what would run the artifact.
         seed: of the images that those scores are of.
 
     Raises:
@@ -34,7 +34,7 @@ def load(path: Path, stated: Stated, data: Dataset, target_of: Callable[[Artifac
     except ConventionUnknown as error:
         # Any normalization does to look at the file: the probe puts each of the usual ones in its place.
         any_one = load_artifact(path, stated=replace(stated, normalize=NORMALIZATIONS["0..1"]))
-        raise probe.unknown(Model(target_of(any_one), any_one), data, seed=seed) from error
+        raise probe.unknown(runs(any_one), data, seed=seed) from error
     check_fit(found, data)
     return found
 
@@ -44,7 +44,7 @@ def load_reference(
     stated: Stated,
     own: Stated,
     data: Dataset,
-    target_of: Callable[[Artifact], str],
+    runs: Callable[[Artifact], Model],
     *,
     seed: int = 0,
 ) -> Artifact:
@@ -55,7 +55,7 @@ def load_reference(
         stated: what flags say of both files.
         own: what they say of the reference alone; goes before.
         data: as for ``load``.
-        target_of: likewise.
+        runs: likewise.
         seed: likewise.
 
     Raises:
@@ -63,13 +63,13 @@ def load_reference(
         ArtifactError, UsageError: as ``load_artifact``.
     """
     if own.normalize is not None or stated.normalize is None:
-        return load(path, replace(stated, normalize=own.normalize), data, target_of, seed=seed)
+        return load(path, replace(stated, normalize=own.normalize), data, runs, seed=seed)
     try:
         convention = load_artifact(path, stated=replace(stated, normalize=None)).convention
     except ConventionUnknown:  # nothing but the flag speaks
-        return load(path, stated, data, target_of, seed=seed)
+        return load(path, stated, data, runs, seed=seed)
     if (convention.mean, convention.std) == stated.normalize:
-        return load(path, stated, data, target_of, seed=seed)
+        return load(path, stated, data, runs, seed=seed)
     flagged = replace(convention, mean=stated.normalize[0], std=stated.normalize[1])
     raise ConventionUnknown(
         "the reference's own convention and the flag disagree",

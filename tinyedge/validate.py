@@ -8,7 +8,7 @@ Each step is handed what it needs by the one before; nothing flows back.
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -25,7 +25,7 @@ from tinyedge.errors import (
     TargetUnavailable,
     UsageError,
 )
-from tinyedge.evaluate import Model, check_fit, open_session, run_session
+from tinyedge.evaluate import Model, build_target, check_fit, open_session, run_session
 from tinyedge.gate import Parity as ParityCount
 from tinyedge.gate import Policy, Verdict, judge
 from tinyedge.gate.power import PARITY_SAMPLE, PowerRow, power_table
@@ -64,8 +64,7 @@ def validate(
     policy: Policy,
     seed: int = 0,
     parity_images: int = PARITY_IMAGES,
-    arena_bytes: int | None = None,
-    kernels: str | None = None,
+    options: Mapping[str, Any] | None = None,
     baseline: StoredReport | None = None,
     on_progress: OnProgress = _silent,
 ) -> Report:
@@ -80,8 +79,8 @@ def validate(
         policy: the gates and their limits.
         seed: of the parity sample.
         parity_images: how many images an int8 TFLite model is also run on in TFLite Micro; 0 for none.
-        arena_bytes: the tensor arena that the firmware gives TFLite Micro; whatever is needed if ``None``.
-        kernels: which of the target's sets of kernels, where it has several; its default if ``None``.
+        options: of the target's constructor, e.g. ``kernels``; those that only TFLite Micro takes, such as
+            ``arena_bytes``, are for the images that it runs beside.
         baseline: the last release's report, of the same images in any order, to judge the step from it too.
         on_progress: for a progress bar.
 
@@ -97,30 +96,15 @@ def validate(
             found=f"{reference.path.name} on {target}, twice",
             fix="give the float model as --reference",
         )
-    if arena_bytes is not None and target != PARITY_TARGET and not parity_images:
-        raise UsageError(
-            "an arena without TensorFlow Lite Micro means nothing",
-            where="--arena-bytes",
-            found=f"--target {target} and no parity images",
-            expected=f"--target {PARITY_TARGET}, or --parity above 0",
-        )
-    if kernels is not None and kernels not in lookup(TARGETS, "target", target).kernel_sets:
-        raise UsageError(
-            f"{target} has no such kernels",
-            where="--kernels",
-            found=kernels,
-            expected=" or ".join(lookup(TARGETS, "target", target).kernel_sets) or "nothing: it has one set",
-        )
+    own, beside = split_options(options or {}, target, parity_images)
     for artifact in (reference, deployed):
         check_fit(artifact, data)
     if baseline is not None:  # before the models run, which may take long
         rows_of(baseline, ids=data.ids.tolist(), class_names=data.class_names)
     before = predict(reference_target, reference, data, on_progress)
-    micro = None if arena_bytes is None else {"arena_bytes": arena_bytes}
-    options = micro if target == PARITY_TARGET else None if kernels is None else {"kernels": kernels}
-    after = predict(target, deployed, data, on_progress, options)
+    after = predict(target, deployed, data, on_progress, own)
     before, after = paired(before, after)
-    parity, parity_note = _parity(target, deployed, data, after, parity_images, seed, on_progress, micro)
+    parity, parity_note = _parity(target, deployed, data, after, parity_images, seed, on_progress, beside)
     outcome_before, outcome_after = outcome(before, data), outcome(after, data)
     examples = _examples(before, after, data, outcome_after.confidence)
     after_side = _side(deployed, after, outcome_after)
@@ -157,7 +141,7 @@ def predict(
     artifact: Artifact,
     data: Dataset,
     on_progress: OnProgress = _silent,
-    options: dict[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Predictions:
     """What ``artifact`` puts out for ``data`` on the target called ``target``, built with ``options``.
 
@@ -165,9 +149,22 @@ def predict(
         UsageError: for an unknown target.
         TargetError, ArtifactError, PredictionsError: from the target.
     """
-    model = Model(target, artifact)
-    with open_session(model, options) as session:
+    model = Model(target, artifact, options or {})
+    with open_session(model) as session:
         return run_session(session, model, data, lambda done, total: on_progress(target, done, total))
+
+
+def split_options(options: Mapping[str, Any], target: str, parity_images: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Which of ``options`` are for the run, and which for the images on TFLite Micro beside it.
+
+    Raises:
+        UsageError: for an unknown target, or options that neither takes.
+    """
+    takes = lookup(TARGETS, "target", target).option_names()
+    beside = lookup(TARGETS, "target", PARITY_TARGET).option_names() if parity_images else ()
+    own = {name: value for name, value in options.items() if name in takes or name not in beside}
+    build_target(target, own)
+    return own, {name: value for name, value in options.items() if name in beside}
 
 
 def artifact_facts(artifact: Artifact) -> dict[str, Any]:
@@ -209,7 +206,7 @@ def _parity(
     images: int,
     seed: int,
     on_progress: OnProgress,
-    options: dict[str, Any] | None,
+    options: Mapping[str, Any],
 ) -> tuple[Parity | None, str | None]:
     """The deployed file on TFLite Micro too, or why not."""
     if deployed.format != "tflite" or deployed.precision != "int8":

@@ -142,7 +142,7 @@ def test_foreign_files_on_an_image_folder(tmp_path, zoo_entry, shapes_test, caps
         (["--target", "tflm-int8", "--arena-bytes", "100"], 4, "arena is too small"),
         (["--arena-bytes", "100", "--parity", "0"], 2, "--arena-bytes"),
         (["--all"], 2, "all images, or how many?"),
-        (["--kernels", "portable"], 2, "has no such kernels"),
+        (["--kernels", "portable"], 2, "has no such option"),
         (["--target", "cortex-m0plus-int8", "--kernels", "cmsis-nn"], 2, "has no such kernels"),
         (["--policy", "{tmp}/none.toml"], 2, "none.toml"),
         (["--policy", "{policy}"], 2, "did you mean max_drop_pp"),

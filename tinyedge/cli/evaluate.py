@@ -13,11 +13,13 @@ from rich.table import Table
 from tinyedge import __version__
 from tinyedge.artifact import load_artifact
 from tinyedge.cli.options import (
+    ArenaOption,
     ColorOption,
     DataDirOption,
     DataOption,
     Format,
     FormatOption,
+    KernelsOption,
     LayoutOption,
     NormalizeOption,
     ResizeOption,
@@ -25,16 +27,16 @@ from tinyedge.cli.options import (
     stated_input,
     stderr,
     stdout,
+    target_options,
 )
 from tinyedge.data import Dataset, load_dataset
 from tinyedge.data.load import resolved
 from tinyedge.data.stream import stream_dataset
-from tinyedge.evaluate import Model, check_fit, evaluate_stream
+from tinyedge.evaluate import Model, build_target, check_fit, evaluate_stream
 from tinyedge.files import check_writable
 from tinyedge.metrics import METRICS
 from tinyedge.metrics import evaluate as figures
 from tinyedge.outcomes import outcome, outcome_facts, write_outcomes
-from tinyedge.registry import TARGETS, lookup
 from tinyedge.validate import artifact_facts, predict
 
 SCHEMA = "tinyedge-evaluation/1"
@@ -53,6 +55,8 @@ def evaluate(
     piece: Annotated[
         int | None, typer.Option(min=1, help="Images in memory at a time (default: 16 MiB of pixels).")
     ] = None,
+    arena_bytes: ArenaOption = None,
+    kernels: KernelsOption = None,
     save: Annotated[
         Path | None,
         typer.Option(
@@ -71,11 +75,12 @@ def evaluate(
       tinyedge evaluate --model int8.tflite --target tflm-int8 --data photos.npz
       tinyedge evaluate --model int8.tflite --save int8.outcomes.npz
     """
-    lookup(TARGETS, "target", target)
+    options = target_options(arena_bytes=arena_bytes, kernels=kernels)
+    build_target(target, options)
     if save is not None:
         check_writable(save)
     artifact = load_artifact(model, stated=stated_input(normalize, color, layout, resize))
-    runs, name = Model(target, artifact), resolved(data, data_dir)
+    runs, name = Model(target, artifact, options), resolved(data, data_dir)
     seen: dict[str, Any] = {}
     if save is None:
         parts = stream_dataset(name, split, data_dir=data_dir, images=piece)
@@ -85,7 +90,7 @@ def evaluate(
     else:
         whole = load_dataset(name, split, data_dir=data_dir)
         check_fit(artifact, whole)
-        predictions = predict(target, artifact, whole)
+        predictions = predict(target, artifact, whole, options=options)
         write_outcomes(save, predictions, whole, outcome_facts(artifact))
         metrics, facts = figures(outcome(predictions, whole)), predictions.provenance
         _note(whole, seen)

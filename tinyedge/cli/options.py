@@ -85,6 +85,18 @@ ResizeOption = Annotated[
     Resize | None,
     typer.Option("--resize", help="Bring images to the model's size, as the device does.", show_default=False),
 ]
+ArenaOption = Annotated[
+    int | None,
+    typer.Option(
+        "--arena-bytes", min=1, help="The firmware's tensor arena: TFLite Micro refuses a model that needs more."
+    ),
+]
+KernelsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--kernels", help="Firmware's kernels: cmsis-nn or portable (default: the core's).", show_default=False
+    ),
+]
 FamilyOption = Annotated[str, typer.Option("--family", help="scalecnn or mobilenetv2.")]
 
 
@@ -116,6 +128,11 @@ def print_json(content: Any, *, indent: int | None = 1) -> None:
         typer.echo(json.dumps(content, indent=indent, allow_nan=False))
     except BrokenPipeError:
         drop_stdout()
+
+
+def target_options(**flags: Any) -> dict[str, Any]:
+    """Those of a target's flags that were given: what its constructor takes."""
+    return {name: value for name, value in flags.items() if value is not None}
 
 
 def parse_formats(text: str) -> list[str]:

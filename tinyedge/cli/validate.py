@@ -13,12 +13,14 @@ from tinyedge import foreign, probe
 from tinyedge.artifact import Artifact
 from tinyedge.cli.options import (
     NORMALIZE,
+    ArenaOption,
     ColorOption,
     DataDirOption,
     DataOption,
     FamilyOption,
     Format,
     FormatOption,
+    KernelsOption,
     LayoutOption,
     NormalizeOption,
     ResizeOption,
@@ -27,6 +29,7 @@ from tinyedge.cli.options import (
     stated_input,
     stderr,
     stdout,
+    target_options,
 )
 from tinyedge.data import Dataset, load_dataset
 from tinyedge.data.labels import in_order, read_labels
@@ -40,7 +43,7 @@ from tinyedge.registry import TARGETS, lookup
 from tinyedge.report import terminal
 from tinyedge.report.file import read_stored
 from tinyedge.report.formats import FORMATS, check_formats, write_reports
-from tinyedge.validate import PARITY_IMAGES
+from tinyedge.validate import PARITY_IMAGES, split_options
 from tinyedge.validate import validate as run
 from tinyedge.zoo import Entry, find
 
@@ -95,14 +98,8 @@ def validate(
     parity: Annotated[
         int, typer.Option(min=0, help="Images to run on TFLite Micro too (int8 TFLite); 0 for none.")
     ] = PARITY_IMAGES,
-    arena_bytes: Annotated[
-        int | None,
-        typer.Option(min=1, help="The firmware's tensor arena: TFLite Micro refuses a model that needs more."),
-    ] = None,
-    kernels: Annotated[
-        str | None,
-        typer.Option(help="Firmware's kernels: cmsis-nn or portable (default: the core's).", show_default=False),
-    ] = None,
+    arena_bytes: ArenaOption = None,
+    kernels: KernelsOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the samples that --images and --parity draw.")] = 0,
     formats: Annotated[
         str | None,
@@ -139,6 +136,8 @@ def validate(
         --normalize 0..1 --labels labels.txt --data my_images/
     """
     runtime = lookup(TARGETS, "target", target)
+    options = target_options(arena_bytes=arena_bytes, kernels=kernels)
+    own_options, _ = split_options(options, target, parity)
     chosen, folder = _reports(formats, out, baseline)
     rules = DEFAULT_POLICY if policy is None else read_policy(policy)
     if print_policy:
@@ -158,13 +157,13 @@ def validate(
         float_model = _shipped(entry, "checkpoint" if runtime.format == "onnx" else "onnx-fp32")
     else:
         own = stated_input(reference_normalize, flag="--reference-normalize")
-        float_model = foreign.load_reference(reference, stated, own, dataset, _reference_target, seed=seed)
+        float_model = foreign.load_reference(reference, stated, own, dataset, _reference_model, seed=seed)
     if deployed is None:
         shipped = _shipped(entry, "checkpoint" if target == "torch-fp32" else f"{runtime.format}-{runtime.precision}")
     else:
-        shipped = foreign.load(deployed, stated, dataset, lambda _: target, seed=seed)
+        shipped = foreign.load(deployed, stated, dataset, lambda found: Model(target, found, own_options), seed=seed)
     if reference is not None or deployed is not None:
-        pair = Model(_reference_target(float_model), float_model), Model(target, shipped)
+        pair = _reference_model(float_model), Model(target, shipped, own_options)
         _say_input(pair, dataset, notes)
         if look:
             with notes.status("trying the input convention on a few images"):
@@ -180,8 +179,7 @@ def validate(
             policy=rules,
             seed=seed,
             parity_images=parity,
-            arena_bytes=arena_bytes,
-            kernels=kernels,
+            options=options,
             baseline=last,
             on_progress=_Steps(bar),
         )
@@ -258,6 +256,10 @@ def _shipped(entry: Entry | None, format: str) -> Artifact:
 
 def _reference_target(artifact: Artifact) -> str:
     return REFERENCE_TARGETS[artifact.format]
+
+
+def _reference_model(artifact: Artifact) -> Model:
+    return Model(_reference_target(artifact), artifact)
 
 
 def _say_input(pair: tuple[Model, Model], data: Dataset, notes: Console) -> None:
