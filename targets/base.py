@@ -91,6 +91,11 @@ class Target(ABC):
         default_images: how many of a large evaluation set are enough unless more are asked for; all if ``None``.
         batch: images that ``_run`` gets at once; the same for every call, so that outputs never depend on how a
             run is split.
+        any_number: whether ``_run`` takes any number of images at once and computes each alone: it gets whole chunks.
+        chunk_s: how much work, in seconds, a child gets at a time; one batch first, to find out how much that is.
+        chunk_images: of which at most this many.
+        builds: whether the first child makes something for all of them: see ``_build``.
+        max_processes: children at most; as many as the machine has processors for if ``None``.
         memory_bytes: the child's limit of address space, or ``None``.
     """
 
@@ -106,6 +111,12 @@ class Target(ABC):
     kernel_sets: ClassVar[tuple[str, ...]] = ()
     default_images: ClassVar[int | None] = None
     batch: ClassVar[int] = 1
+    any_number: ClassVar[bool] = False
+    chunk_s: ClassVar[float] = 0.25
+    chunk_images: ClassVar[int] = 512
+    builds: ClassVar[bool] = False
+    max_processes: ClassVar[int | None] = None
+    _built: NDArray[Any] | None = None
     memory_bytes: ClassVar[int | None] = 16 << 30
 
     @classmethod
@@ -128,13 +139,24 @@ class Target(ABC):
         """The constructor's arguments, as JSON can hold them: the child builds its own copy from these."""
         return {}
 
+    def check_options(self) -> None:  # noqa: B027  # most targets run without any
+        """Whether the constructor was given what the target cannot run without.
+
+        Raises:
+            UsageError: where it was not; names the flag.
+        """
+
+    def limits(self) -> Limits:
+        """How long a child may take, unless ``open`` is told."""
+        return Limits()
+
     def open(self, artifact: Artifact, *, processes: int | None = None, limits: Limits | None = None) -> Session:
         """Start the runtime on ``artifact``; use the session in a ``with`` block.
 
         Args:
             artifact: what ``load_artifact`` returned.
             processes: children that share the images, one thread each; the processors at hand (4 at most) if ``None``.
-            limits: on time; see ``Limits``.
+            limits: on time; the target's own if ``None``.
 
         Raises:
             TargetUnavailable: where a package is missing.
@@ -142,13 +164,14 @@ class Target(ABC):
             ArtifactCorrupt, ArtifactHashMismatch: where the runtime cannot read the file, or it changed meanwhile.
             TargetRefused, TargetCrashed, TargetTimeout: from the runtime.
         """
+        self.check_options()
         self.check(artifact)
         here = self.available()
         if not here.ok:
             raise TargetUnavailable(
                 f"{self.name} needs the package {here.missing}, which is not installed", fix=here.install
             )
-        return Session(self, artifact, processes=processes, limits=limits or Limits())
+        return Session(self, artifact, processes=processes, limits=limits or self.limits())
 
     def check(self, artifact: Artifact) -> None:
         """Whether this target takes ``artifact``, before anything is started.
@@ -169,6 +192,14 @@ class Target(ABC):
                 "export it with a batch of 1",
             )
 
+    def _build(self, artifact: Artifact, model: bytes) -> tuple[dict[str, Any], NDArray[Any]]:
+        """In the first child, where ``builds``: what takes long to make, and facts on it; ``_built`` in all of them.
+
+        Raises:
+            As ``_open``.
+        """
+        raise NotImplementedError
+
     @abstractmethod
     def _open(self, artifact: Artifact, model: bytes) -> dict[str, Any]:
         """In the child: load ``model`` (the file's bytes), keep on ``self`` what ``_run`` needs, return facts.
@@ -184,6 +215,10 @@ class Target(ABC):
         Raises:
             TargetRefused: for the runtime's own exceptions, chained.
         """
+
+    def _run_facts(self) -> dict[str, Any]:
+        """In the child, after each chunk of images: facts that are known only then; each replaces the last."""
+        return {}
 
     def _probe(self) -> None:  # noqa: B027  # most targets have nothing to try
         """In the child: try what ``available`` only looks at, beside the packages, which are imported before.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from pathlib import Path
@@ -14,11 +15,18 @@ from tinyedge.artifact import Artifact
 from tinyedge.errors import UsageError
 from tinyedge.targets import qemu
 from tinyedge.targets.base import Program, Requirement, Target
-from tinyedge.targets.firmware_build import CMSIS_NN, COMPILER, PORTABLE, Core, Firmware, build, compiler_version
+from tinyedge.targets.firmware_build import COMPILER, Core, build, compiler_version
+from tinyedge.targets.firmware_source import CMSIS_NN, PORTABLE, Source, generate
 from tinyedge.targets.legalize import legalize
 
 _COUNTED = 2
 _HIGH_BIT = 0x80
+_NOTE = (
+    "flash: text and data; ram: data and bss, with the arena, one image and its scores, without the stack; stack: the "
+    f"deepest seen; instructions: of one inference, mean of {_COUNTED} random images, to {qemu.INSTRUCTIONS_PER_TICK} "
+    "of them; layers: by a copy that reads the clock after each, so that they come to a little more; no measure of "
+    "time. us_per_image is the emulator's"
+)
 
 
 class _CortexM(Target):
@@ -42,6 +50,7 @@ class _CortexM(Target):
         Program(COMPILER, "gcc-arm-none-eabi", qemu.INSTALL),
         Program(qemu.PROGRAM, "qemu-system-arm", qemu.INSTALL),
     )
+    builds = True
     default_images = 1000
     core: ClassVar[Core]
     kernel_sets: ClassVar[tuple[str, ...]] = (CMSIS_NN, PORTABLE)
@@ -70,51 +79,69 @@ class _CortexM(Target):
         """The clock on the wall: the work is QEMU's, not this process's."""
         return time.monotonic()
 
-    def _open(self, artifact: Artifact, model: bytes) -> dict[str, Any]:
+    def _build(self, artifact: Artifact, model: bytes) -> tuple[dict[str, Any], NDArray[np.uint8]]:
+        """The ELF, and what counting found."""
         legal = legalize(model, artifact.path)
         versions = {"compiler": f"{COMPILER} {compiler_version()}", "emulator": f"QEMU {qemu.version()}"}
+        self._where = f"{self.name}, {artifact.path.name}"
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            source = generate(legal, folder, profile=self.core.profile, kernels=self._kernels, where=artifact.path)
+            firmware = build(source, folder / "firmware.elf", core=self.core, where=artifact.path)
+            counting = build(source, folder / "counting.elf", core=self.core, where=artifact.path, counting=True)
+            facts = {
+                "kernels": source.kernels,
+                **versions,
+                "flash_bytes": firmware.flash_bytes,
+                "ram_bytes": firmware.ram_bytes,
+                "arena_bytes": source.arena_bytes,
+                **self._count(firmware.elf, counting.elf, source),
+                "rewritten": list(legal.steps),
+                "firmware_note": _NOTE,
+            }
+            return facts, np.fromfile(firmware.elf, np.uint8)
+
+    def _open(self, artifact: Artifact, model: bytes) -> dict[str, Any]:
+        assert self._built is not None, "this target builds"
+        legal = legalize(model, artifact.path)
         self._shifted = legal.input_shifted, legal.output_shifted
         self._where = f"{self.name}, {artifact.path.name}"
-        with tempfile.TemporaryDirectory() as folder:
-            firmware = build(legal, Path(folder), core=self.core, kernels=self._kernels, where=artifact.path)
-            instructions, stack_bytes = self._count(firmware)
-            self._emulator = self._start(firmware)  # it has read the file by now
-        return {
-            "kernels": firmware.kernels,
-            **versions,
-            "machine_emulated": f"{self.core.machine} ({self.core.emulated})",
-            "cpu": self.core.cpu,
-            "flash_bytes": firmware.flash_bytes,
-            "ram_bytes": firmware.ram_bytes,
-            "arena_bytes": firmware.arena_bytes,
-            "stack_bytes": stack_bytes,
-            "instructions": instructions,
-            "rewritten": list(legal.steps),
-            "firmware_note": "flash: text and data; ram: data and bss, with the arena, one image and its scores, "
-            f"without the stack; stack: the deepest seen; instructions: of one inference, mean of {_COUNTED} random "
-            "images; no measure of time. us_per_image is the emulator's",
-        }
+        with tempfile.NamedTemporaryFile(suffix=".elf") as file:  # it has read the file once it is up
+            file.write(self._built.tobytes())
+            file.flush()
+            self._emulator = self._start(Path(file.name), (math.prod(artifact.input.shape[1:]), artifact.num_classes))
+        return {"machine_emulated": f"{self.core.machine} ({self.core.emulated})", "cpu": self.core.cpu}
 
     def _run(self, inputs: NDArray[Any]) -> NDArray[Any]:
         given = inputs ^ np.uint8(_HIGH_BIT) if self._shifted[0] else inputs
         scores = self._emulator.infer(given.tobytes()).scores[None]
         return scores.view(np.uint8) ^ np.uint8(_HIGH_BIT) if self._shifted[1] else scores
 
-    def _start(self, firmware: Firmware, *, counting: bool = False) -> qemu.Emulator:
-        return qemu.Emulator(
-            firmware.elf, self.core.machine, sizes=firmware.sizes, where=self._where, counting=counting
-        )
+    def _start(self, elf: Path, sizes: tuple[int, int], *, counting: bool = False, layers: int = 0) -> qemu.Emulator:
+        return qemu.Emulator(elf, self.core.machine, sizes=sizes, where=self._where, counting=counting, layers=layers)
 
-    def _count(self, firmware: Firmware) -> tuple[int, int]:
-        """Instructions of an inference and bytes of stack, on images that are the same every time."""
+    def _count(self, elf: Path, by_layer: Path, source: Source) -> dict[str, Any]:
+        """Instructions and stack of the firmware that ships; each layer's by a copy that reads the clock in between."""
+        whole = self._infer(elf, source)
+        ticks = np.array([result.layers for result in self._infer(by_layer, source, layers=source.steps)], np.float64)
+        each = np.diff(ticks, axis=1, prepend=0).mean(axis=0) * qemu.INSTRUCTIONS_PER_TICK
+        return {
+            "stack_bytes": whole[-1].stack_bytes,
+            "instructions": round(sum(result.ticks for result in whole) * qemu.INSTRUCTIONS_PER_TICK / _COUNTED),
+            "layers": [
+                {"name": layer.operator, "kernel": layer.kernel, "instructions": round(each[layer.place])}
+                for layer in source.layers
+            ],
+        }
+
+    def _infer(self, elf: Path, source: Source, layers: int = 0) -> list[qemu.Result]:
+        """A few images that are the same every time, counted."""
         rng = np.random.default_rng(0)
-        emulator = self._start(firmware, counting=True)
+        emulator = self._start(elf, source.sizes, counting=True, layers=layers)
         try:
-            results = [emulator.infer(rng.bytes(firmware.sizes[0])) for _ in range(_COUNTED)]
+            return [emulator.infer(rng.bytes(source.sizes[0])) for _ in range(_COUNTED)]
         finally:
             emulator.close()
-        ticks = sum(result.ticks for result in results)
-        return round(ticks * qemu.INSTRUCTIONS_PER_TICK / _COUNTED), results[-1].stack_bytes
 
 
 class CortexM4Int8(_CortexM):

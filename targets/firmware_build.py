@@ -1,4 +1,4 @@
-"""A TFLite model to firmware: C by BakeNN, an ELF by GCC, and what its sections take."""
+"""C to firmware: an ELF by GCC, and what its sections take."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tinyedge.errors import TargetRefused, TargetTimeout, TargetUnavailable
 from tinyedge.targets import native_log
-from tinyedge.targets.legalize import Legal
+from tinyedge.targets.firmware_source import Source
 from tinyedge.targets.qemu import INSTALL, program_version, unavailable
 
 COMPILER = "arm-none-eabi-gcc"
 SIZE = "arm-none-eabi-size"
-CMSIS_NN, PORTABLE = "cmsis-nn", "portable"
-_SOURCES = Path(__file__).with_name("firmware")
+SOURCES = Path(__file__).with_name("firmware")
+"""The firmware's own C, beside the model's."""
+SEMIHOSTING, UART = "semihosting", "uart"
+_TRANSPORTS = {SEMIHOSTING: ("semihosting",), UART: ("uart", "cmsdk_uart")}
 _FLAGS = (
     "-mthumb", "-mfloat-abi=soft", "-std=c11", "-O2", "-ffunction-sections", "-fdata-sections", "-nostartfiles",
     "--specs=nano.specs", "--specs=nosys.specs", "-Wl,--gc-sections",
@@ -24,7 +25,6 @@ _FLAGS = (
 _COMPILE_S = 100.0
 _OVERFLOW = re.compile(r"region [`']?(flash|ram)'? overflowed by (\d+) bytes")
 _NO_STACK = "region ram has no room left for the stack"  # firmware.ld says so
-_PLACE = re.compile(r"operator\[(\d+)\]")
 
 
 @dataclass(frozen=True)
@@ -52,61 +52,45 @@ class Firmware:
 
     Args:
         elf: for the emulator.
-        sizes: bytes of an input and of an output.
         flash_bytes: text and data: code, weights, and what memory starts with.
         ram_bytes: data and bss: the arena, an image, its scores; without the stack.
-        arena_bytes: of ``ram_bytes``, what the layers share.
-        kernels: what computes each operator, in words.
     """
 
     elf: Path
-    sizes: tuple[int, int]
     flash_bytes: int
     ram_bytes: int
-    arena_bytes: int
-    kernels: str
 
 
-def build(legal: Legal, folder: Path, *, core: Core, kernels: str, where: Path) -> Firmware:
-    """Write C into ``folder`` and compile it.
+def build(
+    source: Source, elf: Path, *, core: Core, where: Path, transport: str = SEMIHOSTING, counting: bool = False
+) -> Firmware:
+    """Compile the model's C and the firmware's own.
+
+    Args:
+        source: the model.
+        elf: the file to write.
+        core: what to compile for.
+        where: the model file, for errors.
+        transport: ``semihosting`` or ``uart``: which of the firmware's sources carries the bytes.
+        counting: whether each result is followed by the ticks at the end of each layer.
 
     Raises:
-        TargetRefused: where BakeNN lacks an operator, the compiler rejects the code, or the board is too small.
+        TargetRefused: where the compiler rejects the code, or the board is too small.
         TargetUnavailable, TargetTimeout: where the compiler cannot be run, or does not end.
     """
-    import bakenn
-
-    policy = bakenn.KernelPolicy.PORTABLE if kernels == PORTABLE else bakenn.KernelPolicy.STATIC_PRIORITY
-    options = bakenn.CBackendOptions(
-        kernel_policy=policy, enable_cmsis_nn=kernels == CMSIS_NN, target=bakenn.resolve_target(core.profile)
-    )
-    try:
-        compiled = bakenn.compile_tflite(legal.model, folder, name="model", backend_options=options)
-    except (bakenn.BakeNNError, ValueError) as error:
-        raise _not_taken(error, legal, where) from error
-    written, memory = compiled.artifacts, compiled.artifacts.memory_report
-    elf = folder / "firmware.elf"
-    sources = (written.model_source, written.weights_source, written.kernels_source, *written.support_sources)
-    includes = (folder, _SOURCES, *written.support_include_dirs)
-    # BakeNN's own memcpy for CMSIS-NN: the C library's would differ from one toolchain to the next.
-    defines = (*core.defines, *(("BAKENN_CMSIS_NN_BUILTIN_MEMORY",) if written.support_sources else ()))
+    own = (SOURCES / f"{name}.c" for name in ("main", "startup", *_TRANSPORTS[transport]))
+    files = (*own, source.counting() if counting else source.model, *source.others)
+    defines = (*core.defines, *source.defines, *((f"LAYERS={source.steps}",) if counting else ()))
     _compile(
         [
             COMPILER, f"-mcpu={core.cpu}", *_FLAGS, *(f"-D{name}" for name in defines),
-            *(f"-I{path}" for path in includes), *(str(path) for path in sorted(_SOURCES.glob("*.c"))),
-            *(str(path) for path in sources), "-T", str(_SOURCES / "firmware.ld"), "-o", str(elf),
+            *(f"-I{path}" for path in (*source.includes, SOURCES)), *(str(path) for path in files),
+            "-T", str(SOURCES / "firmware.ld"), "-o", str(elf),
         ],
         where,
     )  # fmt: skip
     text, data, bss = _sections(elf)
-    return Firmware(
-        elf=elf,
-        sizes=(memory.input_bytes, memory.output_bytes),
-        flash_bytes=text + data,
-        ram_bytes=data + bss,
-        arena_bytes=memory.arena_bytes,
-        kernels=_kernels([step.kernel_id for step in memory.steps]),
-    )
+    return Firmware(elf, flash_bytes=text + data, ram_bytes=data + bss)
 
 
 def compiler_version() -> str:
@@ -165,34 +149,3 @@ def _sections(elf: Path) -> tuple[int, int, int]:
             fix=f"check that {COMPILER} in $PATH is the one of {INSTALL}",
         )
     return int(found[1]), int(found[2]), int(found[3])
-
-
-def _kernels(ids: list[str]) -> str:
-    """``cmsis_nn.conv2d_s8.v4.0.0`` and the like, counted. A view copies nothing and runs nothing."""
-    running = [name for name in ids if "_view" not in name]
-    vendor = [name for name in running if name.startswith("cmsis_nn.")]
-    views = len(ids) - len(running)
-    parts = []
-    if vendor:
-        parts.append(f"CMSIS-NN {vendor[0].partition('.v')[2]} for {len(vendor)}")
-    if portable := sum(name.startswith("portable.") for name in running):
-        parts.append(f"portable C for {portable}")
-    if other := len(running) - len(vendor) - sum(name.startswith("portable.") for name in running):
-        parts.append(f"BakeNN's own for {other}")
-    if views:
-        parts.append(f"no code for {views}")
-    return f"{', '.join(parts)} ({len(ids)} operators)"
-
-
-def _not_taken(error: Any, legal: Legal, where: Path) -> TargetRefused:
-    diagnostic = getattr(error, "diagnostic", None)
-    place = _PLACE.search(str(getattr(diagnostic, "location", "")))
-    reason = " ".join(str(getattr(diagnostic, "reason", error)).split())[:500]
-    at = f"{legal.operators[int(place[1])]}: " if place else ""
-    return TargetRefused(
-        "BakeNN cannot make firmware of this model",
-        where=where,
-        found=at + reason,
-        expected="convolutions, average and max pools, fully connected layers, additions, pads and reshapes, in int8",
-        fix="run it on tflm-int8, which has more operators; or put a layer in its place that is in that list",
-    )

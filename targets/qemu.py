@@ -40,11 +40,13 @@ class Result:
         scores: int8 ``(K,)``.
         ticks: SysTick's for the inference; a count of instructions only where they were counted.
         stack_bytes: the deepest that the stack has been.
+        layers: the ticks at the end of each layer, where the firmware counts them.
     """
 
     scores: NDArray[np.int8]
     ticks: int
     stack_bytes: int
+    layers: tuple[int, ...] = ()
 
 
 class Emulator:
@@ -57,6 +59,7 @@ class Emulator:
         where: for errors.
         image_s: how long an inference may take.
         counting: whether the emulated clock counts instructions; slower.
+        layers: how many layers' ticks follow each result.
 
     Raises:
         TargetUnavailable: where QEMU cannot be run.
@@ -72,8 +75,10 @@ class Emulator:
         where: str,
         image_s: float = 60.0,
         counting: bool = False,
+        layers: int = 0,
     ) -> None:
         self._where, self._image_s, self._sizes = where, image_s, sizes
+        self._layers = struct.Struct(f"<{layers}Q")
         self._sequence = 0
         self._said_from = native_log.position()
         try:
@@ -121,7 +126,7 @@ class Emulator:
 
     def _answer(self, image: bytes, limit_s: float) -> Result:
         """Send ``image`` and take the next result, both at once: neither side's pipe may fill up."""
-        expected = _RESULT.size + (self._sizes[1] if self._sequence else 0)
+        expected = _RESULT.size + (self._sizes[1] + self._layers.size if self._sequence else 0)
         deadline = time.monotonic() + limit_s
         answer, left = b"", memoryview(image)
         while len(answer) < expected:
@@ -142,7 +147,10 @@ class Emulator:
                 except BrokenPipeError:
                     left = left[:0]  # it is dead, and reading says how
         _, _, _, _, ticks, stack_bytes, _ = _RESULT.unpack_from(answer)
-        return Result(np.frombuffer(answer, np.int8, offset=_RESULT.size), ticks, stack_bytes)
+        if not self._sequence:
+            return Result(np.empty(0, np.int8), ticks, stack_bytes)
+        scores = np.frombuffer(answer, np.int8, self._sizes[1], offset=_RESULT.size)
+        return Result(scores, ticks, stack_bytes, self._layers.unpack_from(answer, expected - self._layers.size))
 
     def _check_start(self, answer: bytes) -> None:
         """As soon as the header is there: who waits for the rest of garbage waits for ever."""

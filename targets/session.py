@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from tinyedge.targets.base import Target
 
 MAX_PROCESSES = 4
-_CHUNK_S = 0.25
-_CHUNK_IMAGES = 512
 OnProgress = Callable[[int, int], None]
 """Called with images done and images in all."""
 
@@ -37,7 +35,7 @@ class Limits:
 
     Args:
         start_s: for the runtime's import and the model's preparation.
-        chunk_s: for a chunk of images: one image first, then about a quarter of a second's worth.
+        chunk_s: for a chunk of images: one batch first, then ``Target.chunk_s``'s worth.
     """
 
     start_s: float = 120.0
@@ -57,18 +55,15 @@ class Session:
         self._open = True
         self._images, self._busy_s, self._run_s = 0, 0.0, 0.0
         self._shape: tuple[int, ...] = artifact.image_shape
-        self._processes = processes or default_processes()
+        self._processes = min(processes or default_processes(), target.max_processes or MAX_PROCESSES)
         started = time.perf_counter()
         try:
             for _ in range(self._processes):
                 self._children.append(Child(f"{target.name}, {artifact.path.name}"))
-            for child in self._children:
-                child.send(open_request(target, artifact), timeout_s=limits.start_s)
-            replies = [child.receive(timeout_s=limits.start_s)[0] for child in self._children]
+            self._found = self._start()
         except BaseException:
             self._shut(kill=True)
             raise
-        self._found: dict[str, Any] = replies[0]["facts"]
         self._start_s = time.perf_counter() - started
 
     def __enter__(self) -> Session:
@@ -142,6 +137,19 @@ class Session:
         }
         return facts | self._found
 
+    def _start(self) -> dict[str, Any]:
+        """Open the artifact in every child; what is found on it. What the first has built, the others are given."""
+        request, limit = open_request(self._target, self._artifact), self._limits.start_s
+        first = 1 if self._target.builds else len(self._children)
+        facts, built = {}, None
+        for children in (self._children[:first], self._children[first:]):
+            for child in children:
+                child.send(request, built, timeout_s=limit)
+            replies = [child.receive(timeout_s=limit) for child in children]
+            if not facts:
+                facts, built = replies[0][0]["facts"], replies[0][1]
+        return facts
+
     def _deal(
         self,
         images: NDArray[np.uint8],
@@ -153,7 +161,8 @@ class Session:
         limit = self._limits.chunk_s
         waiting: dict[Child, tuple[slice, float]] = {}
         sent = done = 0
-        count = self._target.batch  # one image first: it tells how many make a chunk
+        # One batch first: it tells how many make a chunk.
+        count = self._next_count() if self._images else self._target.batch
         while done < len(images):
             for child in self._children:
                 if child not in waiting and sent < len(images):
@@ -170,6 +179,7 @@ class Session:
                 outputs[part] = array
                 done += part.stop - part.start
                 self._busy_s += header["seconds"]
+                self._found |= header["facts"]
                 self._images += part.stop - part.start
             count = self._next_count()
             if on_progress is not None:
@@ -187,10 +197,10 @@ class Session:
             ) from error
 
     def _next_count(self) -> int:
-        """Images that take about ``_CHUNK_S``, in whole batches."""
-        batch = self._target.batch
-        fitting = int(_CHUNK_S * self._images / max(self._busy_s, 1e-9))
-        return max(min(fitting, _CHUNK_IMAGES) // batch, 1) * batch
+        """Images that take about ``Target.chunk_s``, in whole batches."""
+        target, batch = self._target, self._target.batch
+        fitting = int(target.chunk_s * self._images / max(self._busy_s, 1e-9))
+        return max(min(fitting, target.chunk_images) // batch, 1) * batch
 
     def _check_images(self, images: NDArray[Any], convention: InputConvention) -> None:
         where = f"{self._target.name}, {self._artifact.path.name}"

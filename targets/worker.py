@@ -47,7 +47,7 @@ class _Worker:
             if header["op"] == "run":
                 assert array is not None, "a run request carries images"
                 return self._run(array, header.get("convention"))
-            return self._open(header)
+            return self._open(header, array)
         except TinyedgeError as error:
             return _failure(error)
         except ImportError as error:
@@ -72,7 +72,7 @@ class _Worker:
         except Exception:  # noqa: BLE001  # a bug: the parent shows it as one, and ends with the exit code for bugs
             return {"bug": traceback.format_exc()}, None
 
-    def _open(self, header: dict[str, Any]) -> Message:
+    def _open(self, header: dict[str, Any], built: NDArray[Any] | None) -> Message:
         sys.path[:] = header["sys_path"]
         module, _, name = header["target"].partition(":")
         self._target = getattr(import_module(module), name)(**header["options"])
@@ -83,7 +83,11 @@ class _Worker:
             self._target._probe()
             return {}, None
         self._artifact = artifact_from_json(header["artifact"])
-        return {"facts": self._target._open(self._artifact, _model_bytes(self._artifact))}, None
+        model, facts = _model_bytes(self._artifact), {}
+        if self._target.builds and built is None:
+            facts, built = self._target._build(self._artifact, model)
+        self._target._built = built
+        return {"facts": facts | self._target._open(self._artifact, model)}, built
 
     def _run(self, images: NDArray[np.uint8], convention: dict[str, Any] | None) -> Message:
         target, artifact = self._target, self._artifact
@@ -97,18 +101,19 @@ class _Worker:
             inputs = np.concatenate([inputs, np.repeat(inputs[-1:], missing, axis=0)])
         parts = []
         started = target._clock()
-        for at in range(0, len(inputs), target.batch):
-            output = target._run(inputs[at : at + target.batch])
-            if output.size != target.batch * artifact.num_classes:
+        step = len(inputs) if target.any_number else target.batch
+        for at in range(0, len(inputs), step):
+            output = target._run(inputs[at : at + step])
+            if output.size != step * artifact.num_classes:
                 raise PredictionsError(
                     "the model puts out something of another shape than its file says",
                     where=f"{target.name}, {artifact.path.name}",
                     found=output.shape,
-                    expected=(target.batch, artifact.num_classes),
+                    expected=(step, artifact.num_classes),
                 )
-            parts.append(output.reshape(target.batch, artifact.num_classes))
+            parts.append(output.reshape(step, artifact.num_classes))
         seconds = target._clock() - started
-        return {"seconds": seconds}, np.concatenate(parts)[: len(images)]
+        return {"seconds": seconds, "facts": target._run_facts()}, np.concatenate(parts)[: len(images)]
 
 
 def main() -> None:

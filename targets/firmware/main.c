@@ -28,14 +28,24 @@ static uint8_t *const arena = arena_memory;
 static uint8_t *const arena = 0;
 #endif
 
-int main(void) {
+#ifdef LAYERS /* a build that counts: the generated code calls this after every layer */
+static uint64_t layer_ticks[LAYERS];
+
+void layer_done(uint32_t layer) {
+    layer_ticks[layer] = clock_ticks();
+}
+#endif
+
+void tinyedge_run(void) {
     struct result result = {MAGIC, 0, sizeof image, sizeof scores, 0, 0, BKNN_MODEL_ARENA_SIZE};
     transport_open();
     for (;;) {
         result.stack_bytes = stack_used();
-        transport_write(&result, sizeof result);
-        if (result.sequence > 0) transport_write(scores, sizeof scores);
-        if (!transport_read(image, sizeof image)) return 0;
+        transport_send(&result, sizeof result, scores, result.sequence > 0 ? sizeof scores : 0);
+#ifdef LAYERS
+        if (result.sequence > 0) transport_write(layer_ticks, sizeof layer_ticks);
+#endif
+        if (!transport_read(image, sizeof image)) return;
         clock_start();
         bknn_model_infer(arena, image, scores);
         result.ticks = clock_ticks();

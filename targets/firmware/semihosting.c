@@ -28,12 +28,13 @@ void transport_open(void) {
     }
 }
 
-int transport_read(void *bytes, uint32_t length) {
+int transport_read(void *image, uint32_t length) {
+    uint8_t *bytes = image;
     while (length > 0) { /* a pipe gives what it has */
         const uint32_t block[] = {input, (uint32_t)bytes, length};
         uint32_t missing = call(SYS_READ, block);
         if (missing >= length) return 0;
-        bytes = (uint8_t *)bytes + (length - missing);
+        bytes += length - missing;
         length = missing;
     }
     return 1;
@@ -47,6 +48,11 @@ void transport_write(const void *bytes, uint32_t length) {
         bytes = (const uint8_t *)bytes + (length - missing);
         length = missing;
     }
+}
+
+void transport_send(const void *result, uint32_t result_length, const void *scores, uint32_t scores_length) {
+    transport_write(result, result_length);
+    transport_write(scores, scores_length);
 }
 
 void transport_say(const char *text) {

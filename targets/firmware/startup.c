@@ -18,7 +18,6 @@
 
 extern uint32_t data_start, data_end, data_load, bss_start, bss_end, stack_limit, stack_top;
 
-int main(void);
 _Noreturn void reset(void);
 void fault(void);
 void unexpected(void);
@@ -40,7 +39,7 @@ _Noreturn void reset(void) {
 #ifdef STRICT_ALIGNMENT
     CONFIGURATION |= TRAP_UNALIGNED; /* as on the core that the code is for */
 #endif
-    main();
+    tinyedge_run();
     transport_exit(0);
 }
 
@@ -73,6 +72,10 @@ uint64_t clock_ticks(void) {
 
 void systick(void) {
     periods++;
+}
+
+uint32_t clock_hz(void) {
+    return 0; /* emulated: it follows the host's clock, or counts instructions, and neither is this processor's time */
 }
 
 static void say_number(const char *name, uint32_t value) {

@@ -46,6 +46,33 @@ class Batched(Plain):
         return super()._run(inputs)
 
 
+class Builds(Plain):
+    """Makes something that takes long, once; puts out where it was made, and counts what it ran."""
+
+    builds = True
+    _ran = 0
+
+    def _build(self, artifact, model):
+        return {"built_by": os.getpid()}, np.array([os.getpid()])
+
+    def _open(self, artifact, model):
+        self._classes = artifact.num_classes
+        return {}
+
+    def _run(self, inputs):
+        self._ran += len(inputs)
+        return np.broadcast_to(self._built.astype(np.float32), (len(inputs), self._classes))
+
+    def _run_facts(self):
+        return {"ran": self._ran}
+
+
+class OnlyOne(Builds):
+    """Cannot be opened twice, as a port cannot."""
+
+    max_processes = 1
+
+
 class AbortsInRun(Plain):
     def _run(self, inputs):
         os.write(2, b"fatal: tensor index out of range\n")

@@ -73,6 +73,16 @@ def test_firmware_equals_the_reference_kernels_byte_for_byte(smallest, batch, re
     assert facts["arena_bytes"] >= activations
     assert facts["arena_bytes"] + image + scores <= facts["ram_bytes"] < facts["arena_bytes"] + image + scores + 1000
     assert 100 < facts["stack_bytes"] < 4000
+    layers = {layer["name"]: layer["instructions"] for layer in facts["layers"]}
+    assert list(layers)[:3] == [
+        "CONV_2D, operator 1 of 14",
+        "CONV_2D, operator 2 of 14",
+        "MAX_POOL_2D, operator 3 of 14",
+    ]
+    assert len(layers) == 13, "a reshape runs nothing"
+    assert all(0 < count < facts["instructions"] / 2 for count in layers.values())
+    between = 200  # a look at the clock, and a tick of 40 instructions
+    assert 0 <= sum(layers.values()) - facts["instructions"] < between * len(layers)
     assert facts["compiler"].startswith("arm-none-eabi-gcc ")
     assert facts["emulator"].startswith("QEMU ")
     assert facts["rewritten"] == []

@@ -12,7 +12,7 @@ pytestmark = [
     # The emulator is started from a child without threads; here it is from pytest, where the converters loaded JAX.
     pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning"),
 ]
-FIRMWARE = firmware_build._SOURCES
+FIRMWARE = firmware_build.SOURCES
 
 
 HEADER = """

@@ -47,6 +47,20 @@ def test_a_batch_is_always_whole(artifact):
             np.testing.assert_allclose(session.run(images(count)), sums(images(count)), rtol=1e-5)
 
 
+def test_what_takes_long_to_make_is_made_by_one_child_for_all(artifact):
+    with fake_targets.Builds().open(artifact, processes=3) as session:
+        outputs, maker = session.run(images(700)), session.facts()["built_by"]
+    np.testing.assert_array_equal(outputs, np.float32(maker))
+
+
+def test_a_target_that_can_be_opened_once_gets_one_child_and_says_what_it_ran(artifact):
+    with fake_targets.OnlyOne().open(artifact, processes=3) as session:
+        assert session.facts()["processes"] == 1
+        session.run(images(30))
+        session.run(images(12))
+        assert session.facts()["ran"] == 42
+
+
 @pytest.mark.parametrize(
     ("kind", "signal_name", "words"),
     [
