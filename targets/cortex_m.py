@@ -20,7 +20,6 @@ from tinyedge.targets.firmware_source import CMSIS_NN, PORTABLE, Source, generat
 from tinyedge.targets.legalize import legalize
 
 _COUNTED = 2
-_HIGH_BIT = 0x80
 _NOTE = (
     "flash: text and data; ram: data and bss, with the arena, one image and its scores, without the stack; stack: the "
     f"deepest seen; instructions: of one inference, mean of {_COUNTED} random images, to {qemu.INSTRUCTIONS_PER_TICK} "
@@ -92,6 +91,7 @@ class _CortexM(Target):
             facts = {
                 "kernels": source.kernels,
                 **versions,
+                "instruction_set": firmware.instruction_set,
                 "flash_bytes": firmware.flash_bytes,
                 "ram_bytes": firmware.ram_bytes,
                 "arena_bytes": source.arena_bytes,
@@ -103,8 +103,7 @@ class _CortexM(Target):
 
     def _open(self, artifact: Artifact, model: bytes) -> dict[str, Any]:
         assert self._built is not None, "this target builds"
-        legal = legalize(model, artifact.path)
-        self._shifted = legal.input_shifted, legal.output_shifted
+        self._legal = legalize(model, artifact.path)
         self._where = f"{self.name}, {artifact.path.name}"
         with tempfile.NamedTemporaryFile(suffix=".elf") as file:  # it has read the file once it is up
             file.write(self._built.tobytes())
@@ -113,9 +112,8 @@ class _CortexM(Target):
         return {"machine_emulated": f"{self.core.machine} ({self.core.emulated})", "cpu": self.core.cpu}
 
     def _run(self, inputs: NDArray[Any]) -> NDArray[Any]:
-        given = inputs ^ np.uint8(_HIGH_BIT) if self._shifted[0] else inputs
-        scores = self._emulator.infer(given.tobytes()).scores[None]
-        return scores.view(np.uint8) ^ np.uint8(_HIGH_BIT) if self._shifted[1] else scores
+        result = self._emulator.infer(self._legal.to_firmware(inputs).tobytes())
+        return self._legal.from_firmware(result.scores[None])
 
     def _start(self, elf: Path, sizes: tuple[int, int], *, counting: bool = False, layers: int = 0) -> qemu.Emulator:
         return qemu.Emulator(elf, self.core.machine, sizes=sizes, where=self._where, counting=counting, layers=layers)

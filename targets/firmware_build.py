@@ -13,7 +13,7 @@ from tinyedge.targets.firmware_source import Source
 from tinyedge.targets.qemu import INSTALL, program_version, unavailable
 
 COMPILER = "arm-none-eabi-gcc"
-SIZE = "arm-none-eabi-size"
+SIZE, READ_ELF = "arm-none-eabi-size", "arm-none-eabi-readelf"
 SOURCES = Path(__file__).with_name("firmware")
 """The firmware's own C, beside the model's."""
 SEMIHOSTING, UART = "semihosting", "uart"
@@ -54,11 +54,13 @@ class Firmware:
         elf: for the emulator.
         flash_bytes: text and data: code, weights, and what memory starts with.
         ram_bytes: data and bss: the arena, an image, its scores; without the stack.
+        instruction_set: the least that runs it, as the linker makes out from all that it took, the C library too.
     """
 
     elf: Path
     flash_bytes: int
     ram_bytes: int
+    instruction_set: str
 
 
 def build(
@@ -89,8 +91,7 @@ def build(
         ],
         where,
     )  # fmt: skip
-    text, data, bss = _sections(elf)
-    return Firmware(elf, flash_bytes=text + data, ram_bytes=data + bss)
+    return _measure(elf)
 
 
 def compiler_version() -> str:
@@ -137,15 +138,24 @@ def _compile(command: list[str], where: Path) -> None:
     )
 
 
-def _sections(elf: Path) -> tuple[int, int, int]:
-    """text, data and bss in bytes."""
-    done = subprocess.run([SIZE, str(elf)], capture_output=True, text=True)
-    found = re.search(r"^\s*(\d+)\s+(\d+)\s+(\d+)\s", done.stdout, re.MULTILINE)
+def _measure(elf: Path) -> Firmware:
+    sections = _asked([SIZE, str(elf)], r"^\s*(\d+)\s+(\d+)\s+(\d+)\s", "the sections of an ELF")
+    text, data, bss = (int(size) for size in sections.groups())
+    architecture = _asked([READ_ELF, "-A", str(elf)], r"Tag_CPU_arch: (\S+)", "the architecture that an ELF is for")
+    return Firmware(elf, flash_bytes=text + data, ram_bytes=data + bss, instruction_set=f"Arm {architecture[1]}")
+
+
+def _asked(command: list[str], pattern: str, expected: str) -> re.Match[str]:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_COMPILE_S)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise unavailable(error, command[0]) from error
+    found = re.search(pattern, done.stdout, re.MULTILINE)
     if found is None:
         raise TargetRefused(
             "there is no firmware to measure",
-            found=native_log.last_lines(done.stderr) or f"{SIZE} says {done.stdout[:100]!r}",
-            expected="the sections of an ELF",
+            found=native_log.last_lines(done.stderr) or f"{command[0]} says {done.stdout[:100]!r}",
+            expected=expected,
             fix=f"check that {COMPILER} in $PATH is the one of {INSTALL}",
         )
-    return int(found[1]), int(found[2]), int(found[3])
+    return found

@@ -55,18 +55,20 @@ def reference(smallest, batch):
 
 
 @pytest.mark.parametrize(
-    ("name", "kernels", "words"),
+    ("name", "kernels", "words", "arch"),
     [
-        ("cortex-m4-int8", "cmsis-nn", "CMSIS-NN 4.0.0 for 13"),
-        ("cortex-m4-int8", "portable", "portable C for 13"),
-        ("cortex-m7-int8", None, "CMSIS-NN 4.0.0 for 13"),
+        ("cortex-m4-int8", "cmsis-nn", "CMSIS-NN 4.0.0 for 13", "Arm v7E-M"),
+        ("cortex-m4-int8", "portable", "portable C for 13", "Arm v7E-M"),
+        ("cortex-m7-int8", None, "CMSIS-NN 4.0.0 for 13", "Arm v7E-M"),
+        ("cortex-m0plus-int8", None, "portable C for 13", "Arm v6S-M"),
     ],
 )
-def test_firmware_equals_the_reference_kernels_byte_for_byte(smallest, batch, reference, name, kernels, words):
+def test_firmware_equals_the_reference_kernels_byte_for_byte(smallest, batch, reference, name, kernels, words, arch):
     with TARGETS[name].load()(kernels=kernels).open(smallest, processes=1) as session:
         outputs, facts = session.run(batch), session.facts()
     np.testing.assert_array_equal(outputs, reference)
     assert facts["kernels"].startswith(words)
+    assert facts["instruction_set"] == arch
     weights = 20_000
     assert weights < facts["flash_bytes"] < 60_000
     activations, image, scores = 8192, 32 * 32 * 3, 100
