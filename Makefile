@@ -18,10 +18,11 @@ demo: .venv/runtime
 test: .venv/full debian
 	$(MAKE) check
 
-# What the tests of the HTML report (a browser) and of firmware (compiler, C library, emulator) need; where it cannot
+# What the tests of the HTML report (a browser), of firmware (compiler, C library, emulator) and of documents' C (the
+# machine's own compiler) need; where it cannot
 # be installed they are skipped, by name.
-PROGRAMS := chromium arm-none-eabi-gcc qemu-system-arm
-PACKAGES := chromium gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
+PROGRAMS := chromium arm-none-eabi-gcc qemu-system-arm gcc
+PACKAGES := chromium gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm gcc libc6-dev
 debian:
 	( for program in $(PROGRAMS); do command -v $$program >/dev/null || exit 1; done ) || [ "$$(id -u)" != 0 ] || \
 	  { apt-get update -qq && \

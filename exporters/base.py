@@ -96,6 +96,7 @@ class Exporter(ABC):
         name: as in the registry.
         suffix: of the files that it writes.
         requires: import name to distribution name of what has to be installed.
+        install: the command that installs it.
         takes: the kinds of source.
         quantized: whether it needs representative images.
         batches: the batch sizes that it can write.
@@ -105,6 +106,7 @@ class Exporter(ABC):
     name: ClassVar[str]
     suffix: ClassVar[str]
     requires: ClassVar[dict[str, str]]
+    install: ClassVar[str] = INSTALL
     takes: ClassVar[tuple[type, ...]] = (TorchSource,)
     quantized: ClassVar[bool] = False
     batches: ClassVar[tuple[str, ...]] = ("1",)
@@ -114,7 +116,7 @@ class Exporter(ABC):
     def available(cls) -> Availability:
         """What is missing here, looked up without importing any of it."""
         missing = [distribution for module, distribution in cls.requires.items() if find_spec(module) is None]
-        return Availability(", ".join(missing), INSTALL) if missing else Availability()
+        return Availability(", ".join(missing), cls.install) if missing else Availability()
 
     @classmethod
     def require(cls) -> None:

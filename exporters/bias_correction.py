@@ -2,7 +2,7 @@
 
 Rounding a layer's weights moves the mean of each of its output channels, by (rounded - real weights) times the mean
 input: the same for every image, so that it does not average out, and on narrow layers it is most of what int8 costs
-(docs/converters.md). The bias is int32 and takes the opposite for nothing: no byte, no instruction more.
+(docs/converters.md). The bias is int32 (or int64) and takes the opposite for nothing: no byte, no instruction more.
 
 Reference: Nagel et al. 2019, "Data-Free Quantization through Weight Equalization and Bias Correction",
 arXiv 1906.04721, section 4.2; here with the mean input over the representative images instead of batch norm's.
@@ -30,7 +30,7 @@ def correct_biases(float_model: bytes, int8_model: bytes, inputs: NDArray[np.flo
 
     Args:
         float_model: the TFLite that was quantized; the same operators in the same order.
-        int8_model: what the quantizer made of it.
+        int8_model: what the quantizer made of it: int8 weights, int8 or int16 activations.
         inputs: ``(N, H, W, C)``, the representative images as the float model takes them.
 
     Raises:
@@ -132,7 +132,8 @@ def _subtract(model: Any, index: int, shift: NDArray[np.float64]) -> None:
     """Take ``shift`` (real numbers) off a bias, in a buffer of its own: constants that are equal may be shared."""
     tensor = model.subgraphs[0].tensors[index]
     steps = np.rint(shift / np.asarray(tensor.quantization.scale, np.float64)).astype(np.int64)
-    corrected = (_constant(model, index, np.int32) - steps).astype(np.int32)
+    dtype = np.int64 if tensor.type == schema.TensorType.INT64 else np.int32  # int64 beside int16 activations
+    corrected = (_constant(model, index, dtype) - steps).astype(dtype)
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(corrected.tobytes(), np.uint8)
     model.buffers.append(buffer)

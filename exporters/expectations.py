@@ -28,8 +28,10 @@ class InputQuantization:
     zero_point: int
 
 
-def lossless_input(convention: InputConvention) -> InputQuantization | None:
-    """The int8 quantization under which a stored value is exactly pixel - 128; ``None`` where channels differ.
+def lossless_input(convention: InputConvention, dtype: str = "int8") -> InputQuantization | None:
+    """The quantization under which a stored value is exactly pixel - 128; ``None`` where channels differ.
+
+    In int16, whose zero point is always 0, it is 256 times that, and there is one only where pixel 128 is 0.
 
     >>> from tinyedge.artifact import FAMILY_CONVENTION
     >>> lossless_input(FAMILY_CONVENTION)
@@ -41,6 +43,8 @@ def lossless_input(convention: InputConvention) -> InputQuantization | None:
     zero_point = round(mean) - 128
     if mean != round(mean) or std <= 0 or not -128 <= zero_point <= 127:
         return None
+    if dtype == "int16":
+        return InputQuantization(1.0 / std / 256, 0) if zero_point == 0 else None
     return InputQuantization(1.0 / std, zero_point)
 
 
@@ -59,7 +63,7 @@ def check_close(expected: NDArray[np.float32], found: NDArray[np.float32], *, wh
         raise ExportError(
             "the exported file's output has another shape", where=where, found=found.shape, expected=expected.shape
         )
-    largest = float(np.abs(found - expected).max() / max(1.0, float(np.abs(expected).max())))
+    largest = relative_difference(expected, found)
     if not largest <= FLOAT_TOLERANCE:
         raise ExportError(
             "the exported file does not compute what the model computes",
@@ -71,14 +75,26 @@ def check_close(expected: NDArray[np.float32], found: NDArray[np.float32], *, wh
     return largest
 
 
-def check_int8(
-    path: Path, facts: ModelFacts, *, convention: InputConvention | None, forbid: tuple[str, ...], where: str
+def relative_difference(expected: NDArray[np.float32], found: NDArray[np.float32]) -> float:
+    """The largest difference over the largest expected output (at least 1)."""
+    return float(np.abs(found - expected).max() / max(1.0, float(np.abs(expected).max())))
+
+
+def check_integer(
+    path: Path,
+    facts: ModelFacts,
+    *,
+    activations: str = "int8",
+    convention: InputConvention | None,
+    forbid: tuple[str, ...],
+    where: str,
 ) -> None:
-    """A full int8 TFLite for a microcontroller: types, batch, per-channel weights, input quantization, operators.
+    """A full integer TFLite for a microcontroller: types, batch, per-channel weights, input quantization, operators.
 
     Args:
         path: the written file.
         facts: what ``tinyedge.formats`` reads off it.
+        activations: their type, ``int8`` or ``int16``; the weights' is int8.
         convention: of the model's input; ``None`` where its scale and zero point are not held to one.
         forbid: operators that may not be there.
         where: for the message.
@@ -88,14 +104,14 @@ def check_int8(
     """
     graph = read_graph(path)
     for side, spec in (("input", facts.input), ("output", facts.output)):
-        _expect(f"the {side}'s type", spec.dtype, "int8", where)
+        _expect(f"the {side}'s type", spec.dtype, activations, where)
         _expect(f"the {side} is quantized", spec.quantized, True, where)
         _expect(f"the {side}'s batch", spec.shape[0], 1, where)
     check_operators(graph, forbid, where)
-    floats = [t.name for t in graph.tensors if t.dtype not in ("int8", "int32", "int64")]
+    floats = [t.name for t in graph.tensors if t.dtype not in (activations, "int8", "int32", "int64")]
     _expect("tensors that stayed float", ", ".join(floats[:3]) or "none", "none", where)
     _check_weights(graph, where)
-    expected = None if convention is None else lossless_input(convention)
+    expected = None if convention is None else lossless_input(convention, activations)
     if expected is not None:
         _check_input(facts.input, expected, where)
 
@@ -123,7 +139,7 @@ def _check_weights(graph: Graph, where: str) -> None:
 def _check_input(spec: TensorSpec, expected: InputQuantization, where: str) -> None:
     if spec.scale is None or abs(spec.scale / expected.scale - 1) > 1e-6 or spec.zero_point != expected.zero_point:
         raise ExportError(
-            "the input is not quantized so that a stored value is pixel - 128",
+            "the input is not quantized so that a stored value is pixel - 128 (256 times that in int16)",
             where=where,
             found=f"scale {spec.scale}, zero point {spec.zero_point}",
             expected=f"scale {expected.scale:g}, zero point {expected.zero_point}",

@@ -1,7 +1,7 @@
-"""Rewriting an int8 TFLite so that microcontroller toolchains take it, and so that it is small. Outputs are unchanged.
+"""Rewriting a quantized TFLite so that microcontroller toolchains take it, and so that it is small; outputs unchanged.
 
-- Operator versions: the quantizer leaves the float model's (1); code generators for microcontrollers look for those
-  that int8 operators carry (CONV_2D 3, pools 2, FULLY_CONNECTED 4). The runtimes read them as a lower bound only.
+- Operator versions (int8): the quantizer leaves the float model's (1); code generators for microcontrollers look for
+  those that int8 operators carry (CONV_2D 3, pools 2, FULLY_CONNECTED 4). The runtimes read them as a lower bound only.
 - RESHAPE gets its options filled in, for the same readers.
 - Names of tensors (PyTorch module paths, a hundred bytes each), metadata and unused buffers go.
 - Constants that the quantizer puts behind the flatbuffer (it does from a few hundred KB on) come back into it:
@@ -42,10 +42,19 @@ def unpacked(content: bytes) -> Any:
 
 def for_microcontrollers(content: bytes) -> bytes:
     """``content`` (one graph, all int8) rewritten as above."""
+    return _rewritten(content, _INT8_VERSIONS)
+
+
+def compacted(content: bytes) -> bytes:
+    """``content`` (one graph, of any precision) rewritten as above, but for the operators' versions."""
+    return _rewritten(content, {})
+
+
+def _rewritten(content: bytes, versions: dict[int, int]) -> bytes:
     model = unpacked(content)
     graph = model.subgraphs[0]
     for code in model.operatorCodes:
-        code.version = _INT8_VERSIONS.get(code.builtinCode, code.version)
+        code.version = versions.get(code.builtinCode, code.version)
     for operator in graph.operators:
         if model.operatorCodes[operator.opcodeIndex].builtinCode == schema.BuiltinOperator.RESHAPE:
             operator.builtinOptionsType = schema.BuiltinOptions.ReshapeOptions

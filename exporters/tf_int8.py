@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tinyedge.errors import ClassCountMismatch
 from tinyedge.exporters.base import Conversion, Exporter, Job
-from tinyedge.exporters.expectations import NOT_ON_MICROCONTROLLERS, check_close, check_int8
+from tinyedge.exporters.expectations import NOT_ON_MICROCONTROLLERS, check_close, check_integer
 from tinyedge.exporters.flatbuffer import for_microcontrollers
 from tinyedge.exporters.running import compared, run_tflite
 from tinyedge.exporters.source import KerasSource, TorchSource
@@ -54,7 +54,7 @@ class TfInt8(Exporter):
         facts, where = read_model(path), f"{self.name}, {source.model}"
         family = isinstance(source, TorchSource) and source.family_member
         forbid = NOT_ON_MICROCONTROLLERS if family else ()
-        check_int8(path, facts, convention=source.convention, forbid=forbid, where=where)
+        check_integer(path, facts, convention=source.convention, forbid=forbid, where=where)
         stored = run_tflite(converted.content, facts, source.convention, converted.images)
         return compared(stored, converted.expected)
 

@@ -5,20 +5,15 @@ Weights per channel, activations per tensor, int8 in and out. Chosen by measurem
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from tinyedge.errors import ExportError
+from tinyedge.exporters.ai_edge import REQUIRES, float_graph, observed, quantized
 from tinyedge.exporters.base import Conversion, Exporter, Job
 from tinyedge.exporters.bias_correction import correct_biases
-from tinyedge.exporters.expectations import NOT_ON_MICROCONTROLLERS, check_close, check_int8
+from tinyedge.exporters.expectations import NOT_ON_MICROCONTROLLERS, check_integer
 from tinyedge.exporters.flatbuffer import for_microcontrollers
 from tinyedge.exporters.ranges import (
-    Ranges,
     convention_range,
     lowest_score_that_matters,
     names_of_scores,
@@ -26,10 +21,10 @@ from tinyedge.exporters.ranges import (
 )
 from tinyedge.exporters.running import compared, run_tflite
 from tinyedge.exporters.source import TorchSource
-from tinyedge.exporters.torch_tflite import REQUIRES, float_tflite
+from tinyedge.exporters.torch_tflite import float_tflite
 from tinyedge.formats import read_model
-from tinyedge.formats.tflite import Graph, read_graph
 
+_RECIPE = "static_wi8_ai8"
 _COMPARED = 1000
 
 
@@ -46,7 +41,7 @@ class TfliteInt8(Exporter):
 
     name = "tflite-int8"
     suffix = ".tflite"
-    requires = REQUIRES | {"ai_edge_quantizer": "ai-edge-quantizer"}
+    requires = REQUIRES
     quantized = True
     calibrations = ("minmax", "minmax-plain", "moving-average")
 
@@ -54,17 +49,17 @@ class TfliteInt8(Exporter):
         source: TorchSource = job.source
         images, scheme = job.images, self.calibration(job.options)
         content = float_tflite(source)
-        graph, outputs = _float_graph(content, source, images)
-        ranges = _observed(content, source, images, moving_average=scheme == "moving-average")
+        graph, outputs = float_graph(content, source, images)
+        ranges = observed(content, _RECIPE, source, images, moving_average=scheme == "moving-average")
         if scheme != "moving-average":
             set_range(ranges, {graph.tensors[graph.inputs[0]].name}, *convention_range(source.convention))
         if scheme == "minmax" and graph.operators[-1].name != "SOFTMAX":
             low = lowest_score_that_matters(outputs)
             set_range(ranges, names_of_scores(graph), low, float(outputs.max()))
-        quantized = _quantized(content, ranges)
+        model = quantized(content, _RECIPE, ranges)
         if scheme == "minmax":
-            quantized = correct_biases(content, quantized, source.convention.apply(images))
-        rewritten = for_microcontrollers(quantized)
+            model = correct_biases(content, model, source.convention.apply(images))
+        rewritten = for_microcontrollers(model)
         return Conversion(rewritten, images[:_COMPARED], outputs[:_COMPARED])
 
     def _verify(self, path: Path, converted: Conversion, job: Job) -> dict[str, Any]:
@@ -73,51 +68,6 @@ class TfliteInt8(Exporter):
         forbid = NOT_ON_MICROCONTROLLERS if source.family_member else ()
         # The quantizer's default gets the input's range wrong too; all else holds.
         convention = None if self.calibration(job.options) == "moving-average" else source.convention
-        check_int8(path, facts, convention=convention, forbid=forbid, where=where)
+        check_integer(path, facts, convention=convention, forbid=forbid, where=where)
         stored = run_tflite(converted.content, facts, source.convention, converted.images)
         return compared(stored, converted.expected)
-
-
-def _float_graph(content: bytes, source: TorchSource, images: NDArray[np.uint8]) -> tuple[Graph, NDArray[np.float32]]:
-    """The float file's graph and its outputs on ``images``, once these are the module's."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "float.tflite"
-        path.write_bytes(content)
-        graph, facts = read_graph(path), read_model(path)
-    outputs = run_tflite(content, facts, source.convention, images)
-    check_close(source.outputs(images), outputs, where=f"the float TFLite of {source.model}")
-    return graph, outputs
-
-
-def _recipe() -> Any:
-    from ai_edge_quantizer import recipe, recipe_manager
-
-    manager = recipe_manager.RecipeManager()
-    manager.load_quantization_recipe(recipe.static_wi8_ai8())
-    return manager
-
-
-def _observed(content: bytes, source: TorchSource, images: NDArray[np.uint8], *, moving_average: bool) -> Ranges:
-    """Range of each activation over the images, in order; the first image starts the moving average."""
-    from ai_edge_litert.interpreter import Interpreter
-    from ai_edge_quantizer import calibrator
-    from ai_edge_quantizer.utils import qsv_utils
-
-    ((key, signature),) = Interpreter(model_content=content).get_signature_list().items()
-    real = source.convention.apply(images)
-    feed = [{signature["inputs"][0]: real[i : i + 1]} for i in range(len(real))]
-    update = qsv_utils.moving_average_update if moving_average else qsv_utils.min_max_update
-    observer = calibrator.Calibrator(content, num_threads=1, qsv_update_func=update)
-    observer.calibrate({key: feed}, _recipe())
-    ranges: Ranges = observer.get_model_qsvs()
-    return ranges
-
-
-def _quantized(content: bytes, ranges: Ranges) -> bytes:
-    from ai_edge_quantizer import quantizer, recipe
-
-    engine = quantizer.Quantizer(bytearray(content), recipe.static_wi8_ai8())
-    result = engine.quantize(ranges, enable_progress_report=False).quantized_model
-    if result is None:
-        raise ExportError("the quantizer returned no model")
-    return bytes(result)

@@ -18,14 +18,21 @@ from typing import Any, ClassVar
 from numpy.typing import NDArray
 
 from tinyedge.artifact import Artifact
-from tinyedge.errors import ArtifactUnsupported, TargetUnavailable
+from tinyedge.errors import ArtifactUnsupported, TargetUnavailable, UsageError
+from tinyedge.formats.facts import PRECISIONS
 from tinyedge.machine import package_version
+from tinyedge.registry import TARGETS
 from tinyedge.targets.session import Limits, Session
 
-_TO_FP32 = "give the float32 file, or run this one on an int8 target: tinyedge targets"
-_TO_INT8 = (
-    "tinyedge export --to tflite-int8 (with TensorFlow: inference_input_type and inference_output_type = tf.int8)"
-)
+_SHOWN = 3
+_QUANTIZED = ("int8", "uint8", "int16")
+_INPUTS = {
+    "fp32": ("float32",),
+    "int8": ("int8", "uint8"),
+    "int16x8": ("int16",),
+    "dynamic": ("float32",),
+}
+"""What a model of each precision takes and puts out, unless its runtime deploys it otherwise; the usual one first."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +87,9 @@ class Target(ABC):
     Attributes:
         name: ``<runtime>-<precision>[-<kernels>]``.
         runtime: the runtime's own name, for reports.
-        format: of the artifacts that it takes: ``tflite``, ``onnx`` or ``checkpoint``.
-        precision: of those artifacts: ``fp32`` or ``int8``.
+        format: of the artifacts that it takes: ``tflite``, ``onnx``, ``executorch`` or ``checkpoint``.
+        precision: of those artifacts: one of ``tinyedge.formats.facts.PRECISIONS``.
+        input_dtypes: what those artifacts may take and put out; as is usual for the precision if empty.
         kernels: what computes, in a few words; ``_open`` reports what was really found to run.
         rounding: what is known of its arithmetic, or ``None``.
         microcontroller: whether it stands for firmware's arithmetic, and takes only what firmware can run.
@@ -103,6 +111,7 @@ class Target(ABC):
     runtime: ClassVar[str]
     format: ClassVar[str]
     precision: ClassVar[str]
+    input_dtypes: ClassVar[tuple[str, ...]] = ()
     kernels: ClassVar[str]
     rounding: ClassVar[str | None] = None
     microcontroller: ClassVar[bool] = False
@@ -181,7 +190,15 @@ class Target(ABC):
         """
         if artifact.format != self.format:
             self._refuse(artifact, f"{self.name} runs {self.format} files", artifact.format, self.format)
-        (self._check_int8 if self.precision == "int8" else self._check_fp32)(artifact)
+        if artifact.precision != self.precision:
+            self._refuse(
+                artifact,
+                f"{self.name} runs {self.precision} models",
+                f"{artifact.precision}: {PRECISIONS[artifact.precision]}",
+                f"{self.precision}: {PRECISIONS[self.precision]}",
+                _run_or_export(artifact, self),
+            )
+        self._check_input_and_output(artifact)
         batch = artifact.input.shape[0]
         if batch not in (-1, 1):
             self._refuse(
@@ -231,35 +248,44 @@ class Target(ABC):
         """In the child: seconds for the time an image takes. Not the clock on the wall: the same on a busy machine."""
         return time.process_time()
 
-    def _check_int8(self, artifact: Artifact) -> None:
+    def _chosen_kernels(self, kernels: str | None) -> str:
+        """``kernels`` if they are one of ``kernel_sets``, the first of these if ``None``.
+
+        Raises:
+            UsageError: where they are another.
+        """
+        if kernels not in (None, *self.kernel_sets):
+            raise UsageError(
+                f"{self.name} has no such kernels",
+                where="--kernels",
+                found=kernels,
+                expected=" or ".join(self.kernel_sets),
+            )
+        return kernels or self.kernel_sets[0]
+
+    def _check_input_and_output(self, artifact: Artifact) -> None:
+        """Types, and the quantization of what is stored: without it no real number can be fed or read."""
+        allowed = self.input_dtypes or _INPUTS[self.precision]
+        fix = f"tinyedge export --to {self.format}-{self.precision}"
+        if self.format == "tflite" and allowed[0] in _QUANTIZED:
+            fix += f" (with TensorFlow: inference_input_type and inference_output_type = tf.{allowed[0]})"
         for side, spec in (("input", artifact.input), ("output", artifact.output)):
-            if spec.dtype not in ("int8", "uint8"):
+            if spec.dtype not in allowed:
                 self._refuse(
                     artifact,
-                    f"the model's {side} is not int8",
-                    f"{spec.dtype} {side}, {artifact.precision} weights",
-                    f"int8 or uint8 {side} with scale and zero point",
-                    _TO_INT8,
+                    f"the model's {side} is not {allowed[0]}",
+                    f"{spec.dtype} {side}, {artifact.precision} inside",
+                    f"{' or '.join(allowed)} {side}",
+                    fix,
                 )
-            if not spec.quantized:
+            if spec.dtype in _QUANTIZED and not spec.quantized:
                 self._refuse(
                     artifact,
                     f"the model's {side} is {spec.dtype} without quantization",
                     f"tensor {spec.name} without scale and zero point",
                     "a scale and a zero point: without them no real number can be fed or read",
-                    _TO_INT8,
+                    fix,
                 )
-        if artifact.precision != "int8":
-            self._refuse(artifact, "the model's weights are not int8", artifact.precision, "int8", _TO_INT8)
-
-    def _check_fp32(self, artifact: Artifact) -> None:
-        for side, spec in (("input", artifact.input), ("output", artifact.output)):
-            if spec.dtype != "float32":
-                self._refuse(
-                    artifact, f"the model's {side} is not float32", f"{spec.dtype} {side}", f"float32 {side}", _TO_FP32
-                )
-        if artifact.precision != "fp32":
-            self._refuse(artifact, "the model's weights are not float32", artifact.precision, "fp32", _TO_FP32)
 
     def _refuse(self, artifact: Artifact, what: str, found: str, expected: str, fix: str | None = None) -> None:
         raise ArtifactUnsupported(
@@ -269,3 +295,15 @@ class Target(ABC):
             expected=expected,
             fix=fix or "tinyedge targets lists which target runs which format",
         )
+
+
+def _run_or_export(artifact: Artifact, target: Target) -> str:
+    """What to do about a file of another precision: the targets that run it, and the exporter for this one."""
+    kinds = {name: entry.load() for name, entry in TARGETS.items()}
+    takers = [n for n, kind in kinds.items() if (kind.format, kind.precision) == (artifact.format, artifact.precision)]
+    export = f"tinyedge export --to {target.format}-{target.precision}"
+    if target.format == "checkpoint":
+        export = "tinyedge train"
+    if not takers:
+        return export
+    return f"run it with --target {' or '.join(takers[:_SHOWN])}; or for this target: {export}"

@@ -118,6 +118,8 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        with suppress(ProcessLookupError, PermissionError):  # what it had started, and what that had started
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._log.close()
         self._scratch.cleanup()
 

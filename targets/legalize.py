@@ -23,6 +23,7 @@ from typing import Any
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
 
 from tinyedge.errors import ArtifactCorrupt
 
@@ -32,6 +33,7 @@ _VERSIONS = {
     _OPS.PAD: 2, _OPS.PADV2: 2, _OPS.RESHAPE: 1,
 }  # fmt: skip
 _DENSE_WITH_BIAS, _DENSE_WITHOUT_BIAS = 4, 6
+_HIGH_BIT = 0x80
 _BROKEN = (struct.error, IndexError, ValueError, TypeError, OverflowError, KeyError, AttributeError, MemoryError)
 
 
@@ -52,6 +54,14 @@ class Legal:
     operators: tuple[str, ...]
     input_shifted: bool = False
     output_shifted: bool = False
+
+    def to_firmware(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        """The model's inputs, int8 or uint8, with the bytes that the firmware takes for them."""
+        return inputs ^ np.uint8(_HIGH_BIT) if self.input_shifted else inputs
+
+    def from_firmware(self, scores: NDArray[np.int8]) -> NDArray[Any]:
+        """The firmware's scores in the model's own dtype."""
+        return scores.view(np.uint8) ^ np.uint8(_HIGH_BIT) if self.output_shifted else scores
 
 
 def legalize(content: bytes, path: Path) -> Legal:

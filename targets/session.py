@@ -141,7 +141,8 @@ class Session:
         """Open the artifact in every child; what is found on it. What the first has built, the others are given."""
         request, limit = open_request(self._target, self._artifact), self._limits.start_s
         first = 1 if self._target.builds else len(self._children)
-        facts, built = {}, None
+        facts: dict[str, Any] = {}
+        built = None
         for children in (self._children[:first], self._children[first:]):
             for child in children:
                 child.send(request, built, timeout_s=limit)

@@ -1,8 +1,9 @@
-"""LiteRT (TensorFlow Lite), float32 and int8, with the three sets of kernels that it has on a processor."""
+"""LiteRT (TensorFlow Lite) in each precision, with the three sets of kernels that it has on a processor."""
 
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from typing import Any, ClassVar
 
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from tinyedge.targets import native_log
 from tinyedge.targets.base import Requirement, Target
 
 _DELEGATE = "DELEGATE"
+_BUILT_IN, _REFERENCE, _XNNPACK = "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "BUILTIN_REF", "AUTO"
+"""Names of resolvers; the last brings XNNPACK by default."""
 
 
 class _Litert(Target):
@@ -23,7 +26,7 @@ class _Litert(Target):
     requirements: ClassVar = (
         Requirement("ai-edge-litert", "ai_edge_litert.interpreter", "pip install ai-edge-litert"),
     )
-    resolver: ClassVar[str] = "BUILTIN_WITHOUT_DEFAULT_DELEGATES"
+    resolver: ClassVar[str] = _BUILT_IN
 
     _interpreter: Any
 
@@ -33,7 +36,7 @@ class _Litert(Target):
         start = native_log.position()
         try:
             self._interpreter = Interpreter(
-                model_content=model, num_threads=1, experimental_op_resolver_type=OpResolverType[self.resolver]
+                model_content=model, num_threads=1, experimental_op_resolver_type=OpResolverType[self._kernels()[0]]
             )
         except ValueError as error:
             raise ArtifactCorrupt(
@@ -70,7 +73,11 @@ class _Litert(Target):
                 found=f"{sum(node['op_name'] == _DELEGATE for node in nodes)} delegated parts",
                 fix="report this: another release of ai-edge-litert may have changed its default",
             )
-        return {"kernels": f"{self.kernels} ({len(nodes)} operators, no delegate)"}
+        return {"kernels": f"{self._kernels()[1]} ({len(nodes)} operators, no delegate)"}
+
+    def _kernels(self) -> tuple[str, str]:
+        """The resolver that picks the kernels, and what reports call these."""
+        return self.resolver, self.kernels
 
     def _refused(self, error: Exception, artifact: Artifact, start: int) -> TargetRefused:
         return TargetRefused(
@@ -97,7 +104,7 @@ class TfliteInt8(_Litert):
     kernels = "LiteRT built-in"
     microcontroller = True
     rounding = (
-        "within 1 LSB of the reference kernels on x86-64"
+        "each layer within 1 LSB of the reference kernels on x86-64; without ReLUs that adds up (docs/kernels.md)"
         if platform.machine() in ("x86_64", "AMD64")
         else f"not measured on {platform.machine()}: compare with tflite-int8-reference"
     )
@@ -110,7 +117,7 @@ class TfliteInt8Reference(_Litert):
     precision = "int8"
     kernels = "LiteRT reference"
     microcontroller = True
-    resolver = "BUILTIN_REF"
+    resolver = _REFERENCE
     rounding = "the definition that the others are measured by"
 
 
@@ -120,22 +127,81 @@ class TfliteInt8Xnnpack(_Litert):
     name = "tflite-int8-xnnpack"
     precision = "int8"
     kernels = "XNNPACK"
-    resolver = "AUTO"
+    resolver = _XNNPACK
     rounding = "up to several LSB away from the reference kernels; depends on the processor"
 
     def _facts(self, nodes: list[dict[str, Any]]) -> dict[str, Any]:
-        plain = [node for node in nodes if node["op_name"] != _DELEGATE]
-        taken = delegated(nodes)
-        if not taken:
-            raise TargetRefused(
-                "XNNPACK takes no operator of this model",
-                found=f"{len(plain)} operators, none delegated",
-                expected="at least one: else this is tflite-int8",
-                fix="run it with --target tflite-int8",
-            )
-        left = sorted({node["op_name"] for i, node in enumerate(plain) if i not in taken})
-        rest = f", LiteRT built-in for {', '.join(left)}" if left else ""
-        return {"kernels": f"XNNPACK for {len(taken)} of {len(plain)} operators{rest}"}
+        return _xnnpack_facts(nodes, "run it with --target tflite-int8")
+
+
+class TfliteInt16x8(_Litert):
+    """``tflite-int16x8``: int16 activations, int8 weights. XNNPACK has no kernels for these.
+
+    Args:
+        kernels: ``built-in`` or ``reference``.
+    """
+
+    name = "tflite-int16x8"
+    precision = "int16x8"
+    input_dtypes = ("int16", "float32")  # TensorFlow's converter leaves float in and out unless it is told
+    kernels = "LiteRT built-in, or its reference kernels"
+    microcontroller = True
+    rounding = "reference: TensorFlow Lite Micro's, bit for bit; built-in: within 3 of 65,536 steps where measured"
+    kernel_sets: ClassVar[tuple[str, ...]] = ("built-in", "reference")
+
+    def __init__(self, kernels: str | None = None) -> None:
+        self._chosen = self._chosen_kernels(kernels)
+
+    def options(self) -> dict[str, Any]:
+        """See ``Target.options``."""
+        return {"kernels": self._chosen}
+
+    def _kernels(self) -> tuple[str, str]:
+        return (_REFERENCE if self._chosen == "reference" else _BUILT_IN), f"LiteRT {self._chosen}"
+
+
+class TfliteDynamic(_Litert):
+    """``tflite-dynamic``: int8 weights, float activations; not for microcontrollers, whose runtimes refuse it.
+
+    Args:
+        kernels: ``xnnpack``, what Python and phones run by default, or ``built-in``.
+    """
+
+    name = "tflite-dynamic"
+    precision = "dynamic"
+    kernels = "XNNPACK, or LiteRT built-in"
+    kernel_sets: ClassVar[tuple[str, ...]] = ("xnnpack", "built-in")
+    rounding = "each layer rounds its input to 8 bits by that image's own range, and puts out float32"
+
+    def __init__(self, kernels: str | None = None) -> None:
+        self._chosen = self._chosen_kernels(kernels)
+
+    def options(self) -> dict[str, Any]:
+        """See ``Target.options``."""
+        return {"kernels": self._chosen}
+
+    def _kernels(self) -> tuple[str, str]:
+        return (_XNNPACK, "XNNPACK") if self._chosen == "xnnpack" else (_BUILT_IN, "LiteRT built-in")
+
+    def _facts(self, nodes: list[dict[str, Any]]) -> dict[str, Any]:
+        if self._chosen != "xnnpack":
+            return super()._facts(nodes)
+        return _xnnpack_facts(nodes, "run it with --kernels built-in")
+
+
+def _xnnpack_facts(nodes: list[dict[str, Any]], fix: str) -> dict[str, Any]:
+    plain = [node for node in nodes if node["op_name"] != _DELEGATE]
+    taken = delegated(nodes)
+    if not taken:
+        raise TargetRefused(
+            "XNNPACK takes no operator of this model",
+            found=f"{len(plain)} operators, none delegated",
+            expected="at least one: else these are LiteRT's built-in kernels",
+            fix=fix,
+        )
+    left = Counter(node["op_name"] for i, node in enumerate(plain) if i not in taken)
+    rest = ", LiteRT built-in for " + ", ".join(f"{n} {name}" for name, n in sorted(left.items())) if left else ""
+    return {"kernels": f"XNNPACK for {len(taken)} of {len(plain)} operators{rest}"}
 
 
 def delegated(nodes: list[dict[str, Any]]) -> set[int]:

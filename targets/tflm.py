@@ -167,3 +167,11 @@ class TflmInt8(Target):
             expected="operators that TensorFlow Lite Micro implements",
             fix="replace the layer (an average pool in place of a mean, for example) and export again",
         )
+
+
+class TflmInt16x8(TflmInt8):
+    """``tflm-int16x8``: int16 activations, int8 weights, as firmware with TensorFlow Lite Micro would run them."""
+
+    name = "tflm-int16x8"
+    precision = "int16x8"
+    rounding = "LiteRT's reference kernels bit for bit, on every model that was measured (docs/precisions.md)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ settings.register_profile("tinyedge", deadline=None, derandomize=True)
 settings.load_profile("tinyedge")
 
 NEEDS_ARM = "needs the Arm compiler and QEMU"
-ALLOWED_SKIPS = ("needs TINYEDGE_DATA", "needs a CUDA device", "needs chromium", NEEDS_ARM)
+NEEDS_EXECUTORCH = "needs executorch"
+ALLOWED_SKIPS = ("needs TINYEDGE_DATA", "needs a CUDA device", "needs chromium", NEEDS_ARM, NEEDS_EXECUTORCH)
 """Any other skip fails the run: a test that silently does not run proves nothing."""
 
 
@@ -33,6 +35,13 @@ def arm_tools() -> None:
     for program in ("arm-none-eabi-gcc", "qemu-system-arm"):
         if shutil.which(program) is None:
             pytest.skip(f"{NEEDS_ARM}: no {program}; make debian")
+
+
+@pytest.fixture(scope="session")
+def executorch() -> None:
+    """ExecuTorch, an extra of its own."""
+    if find_spec("executorch") is None:
+        pytest.skip(f"{NEEDS_EXECUTORCH}: pip install 'tinyedge[executorch]'")
 
 
 @pytest.fixture(scope="session")

@@ -49,6 +49,8 @@ def test_the_wheel_holds_all_of_it_and_nothing_else(tmp_path):
     assert zoo <= names
     firmware = {p.name for p in (ROOT / "targets" / "firmware").iterdir()}
     assert {f"tinyedge/targets/firmware/{name}" for name in firmware} <= names
+    boards = {p.name for p in (ROOT / "targets" / "boards").glob("*.toml")}
+    assert {f"tinyedge/targets/boards/{name}" for name in boards} <= names
     assert {f"tinyedge/report/templates/report.{kind}" for kind in ("html", "css", "js")} <= names
     assert not [n for n in names if "__pycache__" in n]
     assert "tinyedge/py.typed" in names
@@ -87,6 +89,7 @@ COMMANDS = (
     "policy check",
     "power",
     "family",
+    "firmware",
     "data",
     "data pack",
     "data info",

@@ -76,6 +76,28 @@ def test_parity_runs_on_tflite_micro(report):
     assert report.parity.facts["arena_bytes"] > 0
 
 
+def test_a_run_for_a_microcontroller_is_held_against_the_other_kernels(report):
+    matrix = report.kernels
+    assert (matrix.images, matrix.classes, matrix.left_out) == (50, 100, {})
+    assert [path.name for path in matrix.paths] == [
+        "tflite-int8", "tflite-int8-reference", "tflite-int8-xnnpack", "tflm-int8",
+    ]  # fmt: skip
+    assert {pair.first for pair in matrix.pairs} == {"tflite-int8"}
+    reference, delegate, micro = matrix.pairs
+    assert reference.largest <= 1
+    assert micro.lsb_histogram == report.parity.lsb_histogram, "the same images"
+    assert delegate.images_equal < reference.images_equal, "XNNPACK is another arithmetic"
+
+
+def test_other_kernels_are_for_microcontrollers_and_can_be_switched_off(zoo_entry, sample, monkeypatch):
+    def fails(*arguments, **options):
+        pytest.fail("not asked for")
+
+    monkeypatch.setattr("tinyedge.validate.kernels_beside", fails)
+    assert run(zoo_entry, sample, parity_images=0).kernels is None
+    assert run(zoo_entry, sample, target="tflite-int8-xnnpack").kernels is None
+
+
 def test_order_does_not_matter(report, zoo_entry, sample):
     shuffled = sample.take(np.random.default_rng(0).permutation(len(sample)))
     again = run(zoo_entry, shuffled, parity_images=0)
@@ -92,6 +114,7 @@ def test_without_tflite_micro_the_report_says_so(zoo_entry, sample, monkeypatch)
     report = run(zoo_entry, sample)
     assert report.parity is None
     assert "pip install" in report.parity_note
+    assert "pip install" in report.kernels.left_out["tflm-int8"]
     assert "Kernel parity" in {s.title for s in report.verdict.skipped}
 
 

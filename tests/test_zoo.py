@@ -84,3 +84,13 @@ def test_a_damaged_index_is_said(tmp_path, monkeypatch, content):
             zoo.entries()
     finally:
         zoo.entries.cache_clear()
+
+
+def test_a_format_that_is_not_shipped_is_said_with_the_whole_command(zoo_entry):
+    with pytest.raises(ArtifactNotFound, match="the zoo has no onnx-int4 of scalecnn-c6") as caught:
+        zoo_entry.load("onnx-int4")
+    checkpoint = zoo_entry.load("checkpoint").path
+    assert (
+        f"--to onnx-int4 --checkpoint {checkpoint} --data shapes --out scalecnn-c6-onnx-int4.onnx" in caught.value.fix
+    )
+    assert "--deployed scalecnn-c6-onnx-int4.onnx" in caught.value.fix

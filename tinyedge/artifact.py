@@ -85,8 +85,8 @@ class Artifact:
 
     Args:
         path: the file.
-        format: ``tflite``, ``onnx`` or ``checkpoint`` (tinyedge's safetensors).
-        precision: ``fp32`` or ``int8``, by the weights.
+        format: ``tflite``, ``onnx``, ``executorch`` or ``checkpoint`` (tinyedge's safetensors).
+        precision: ``fp32``, ``int8``, ``int16x8`` or ``dynamic``: see ``tinyedge.formats.facts.PRECISIONS``.
         sha256: of the file's bytes.
         size_bytes: of the file.
         params: trainable parameters of the model before conversion where known, else the file's constants.
@@ -184,7 +184,7 @@ def load_artifact(
     """Read a model file and its side-car.
 
     Args:
-        path: ``.tflite``, ``.onnx`` or ``.safetensors``.
+        path: ``.tflite``, ``.onnx``, ``.pte`` or ``.safetensors``.
         convention: in the side-car's place, as a whole; a foreign model without one needs this or ``stated``.
         stated: what flags say, part by part: overrides that part of the side-car's.
         expected_sha256: e.g. from the zoo's index.

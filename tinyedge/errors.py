@@ -19,6 +19,7 @@
     |  `- InstallationDamaged               a file that ships with tinyedge is gone or changed
     |- PredictionsError                 2   what a model put out: NaN, wrong shape, sets that do not pair
     |- PolicyError                      2   a policy file
+    |- BoardError                       2   a board's file
     |- ReportError                      2   a stored report: not one, of another version, or not of the same images
     |- TrainingError                    2   a recipe, a checkpoint, a diverged run
     |  |- TrainingDiverged                  a loss that is no longer a number
@@ -170,6 +171,10 @@ class PredictionsError(TinyedgeError):
 
 class PolicyError(TinyedgeError):
     """Something is wrong with a policy file."""
+
+
+class BoardError(TinyedgeError):
+    """Something is wrong with a board's file."""
 
 
 class ReportError(TinyedgeError):

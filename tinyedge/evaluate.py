@@ -159,7 +159,7 @@ def build_target(target: str, options: Mapping[str, Any]) -> Any:
     """The target called ``target``, a ``tinyedge.targets.base.Target``; nothing is started.
 
     Raises:
-        UsageError: for an unknown target, or options that it does not take.
+        UsageError: for an unknown target, options that it does not take, or one that it lacks.
     """
     kind = lookup(TARGETS, "target", target)
     takes = kind.option_names()
@@ -171,7 +171,9 @@ def build_target(target: str, options: Mapping[str, Any]) -> Any:
                 found=value,
                 expected=" or ".join(flag(one) for one in takes) or "none: there is nothing to choose",
             )
-    return kind(**options)
+    built = kind(**options)
+    built.check_options()
+    return built
 
 
 def flag(name: str) -> str:

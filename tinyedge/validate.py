@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tinyedge import __version__
 from tinyedge.artifact import Artifact
+from tinyedge.board_use import Aim, board_use, estimated, known_facts
 from tinyedge.data.dataset import Dataset
 from tinyedge.errors import (
     ArtifactUnsupported,
@@ -35,6 +36,7 @@ from tinyedge.metrics.calibration import bins_of, reliability
 from tinyedge.metrics.outcome import Outcome
 from tinyedge.outcomes import outcome
 from tinyedge.overlap import overlapping
+from tinyedge.parity import kernels_beside, path_name
 from tinyedge.predictions import Predictions, paired
 from tinyedge.registry import TARGETS, lookup
 from tinyedge.report.changes import class_changes, newly_wrong
@@ -66,6 +68,7 @@ def validate(
     parity_images: int = PARITY_IMAGES,
     options: Mapping[str, Any] | None = None,
     baseline: StoredReport | None = None,
+    aim: Aim | None = None,
     on_progress: OnProgress = _silent,
 ) -> Report:
     """Run both artifacts on ``data`` and judge what the deployed one does differently.
@@ -78,10 +81,12 @@ def validate(
         data: the evaluation set.
         policy: the gates and their limits.
         seed: of the parity sample.
-        parity_images: how many images an int8 TFLite model is also run on in TFLite Micro; 0 for none.
+        parity_images: how many images an int8 TFLite model is also run on in TFLite Micro; 0 for none. A target that
+            stands for a microcontroller is held against LiteRT's kernels too, on some of them.
         options: of the target's constructor, e.g. ``kernels``; those that only TFLite Micro takes, such as
             ``arena_bytes``, are for the images that it runs beside.
         baseline: the last release's report, of the same images in any order, to judge the step from it too.
+        aim: the board that the model is for, whose budget is judged too.
         on_progress: for a progress bar.
 
     Raises:
@@ -101,22 +106,28 @@ def validate(
         check_fit(artifact, data)
     if baseline is not None:  # before the models run, which may take long
         rows_of(baseline, ids=data.ids.tolist(), class_names=data.class_names)
+    estimate = estimated(aim, deployed)
     before = predict(reference_target, reference, data, on_progress)
     after = predict(target, deployed, data, on_progress, own)
     before, after = paired(before, after)
     parity, parity_note = _parity(target, deployed, data, after, parity_images, seed, on_progress, beside)
+    kernels = None
+    if parity_images and _stands_for_microcontroller(target):
+        name = path_name(target, own)
+        kernels = kernels_beside(deployed, data, after, name, images=parity_images, seed=seed, on_progress=on_progress)
     outcome_before, outcome_after = outcome(before, data), outcome(after, data)
     examples = _examples(before, after, data, outcome_after.confidence)
     after_side = _side(deployed, after, outcome_after)
     comparison = compare(reference=outcome_before, deployed=outcome_after)
+    on_board = known_facts(after.provenance, aim, estimate)
     verdict = judge(
         reference=outcome_before,
         deployed=outcome_after,
         policy=policy,
         parity=_judged_parity(target, parity, parity_note),
-        facts=_file_facts(deployed, after, parity),
+        facts=_file_facts(deployed, after, parity) | on_board,
         baseline="no baseline was given" if baseline is None else aligned(baseline, examples),
-        overlap=overlapping(deployed, data) if deployed.precision == "int8" else 0,
+        overlap=overlapping(deployed, data) if deployed.precision in ("int8", "int16x8") else 0,
     )
     return Report(
         run=_run_facts(target, reference_target, seed),
@@ -133,6 +144,8 @@ def validate(
         examples=examples,
         power=_power(outcome_after, comparison["discordance"], policy, verdict, parity),
         baseline=None if baseline is None else compare_releases(baseline, examples=examples, deployed=after_side),
+        board=board_use(aim, on_board, estimate),
+        kernels=kernels,
     )
 
 
@@ -210,7 +223,7 @@ def _parity(
 ) -> tuple[Parity | None, str | None]:
     """The deployed file on TFLite Micro too, or why not."""
     if deployed.format != "tflite" or deployed.precision != "int8":
-        return None, "only int8 TFLite models run on TFLite Micro"
+        return None, "only int8 TFLite models are run on TFLite Micro too"
     if target == PARITY_TARGET:
         return None, "the run itself is on TFLite Micro"
     if images == 0:

@@ -1,7 +1,8 @@
 """Export trained checkpoints into the zoo and write its index: `make zoo`.
 
-Every finished checkpoint under runs/<data>/ is copied and exported to ONNX fp32, TFLite fp32 and TFLite int8. Models
-whose files exist with the checkpoint's hash are kept as they are, so that binaries change only when weights do.
+Every finished checkpoint under runs/<data>/ is copied and exported to ONNX fp32, TFLite fp32 and TFLite int8, the small
+members for CIFAR-100 to the other precisions too. Files that exist beside a checkpoint of the same hash are kept as
+they are, so that binaries change only when weights do.
 
     python benchmarks/zoo/build.py [--runs runs] [--only cifar100/scalecnn-c6-seed0]
     python benchmarks/zoo/build.py --digests
@@ -35,6 +36,14 @@ FILES = {
     "tflite-fp32": "-fp32.tflite",
     "tflite-int8": "-int8.tflite",
 }
+MORE = {
+    "onnx-int8": "-int8.onnx",
+    "tflite-int16x8": "-int16x8.tflite",
+    "tflite-dynamic": "-dynamic.tflite",
+    "executorch-int8": "-int8.pte",
+}
+"""Of the members of CIFAR-100 up to this width; the comparison in docs/precisions.md is of these."""
+MORE_UP_TO = 8
 
 
 def main() -> None:
@@ -70,7 +79,9 @@ def main() -> None:
 def complete_sidecars() -> None:
     """Draw each int8 file's representative images again, and record their digests if they are the very same."""
     drawn: dict[str, Representative] = {}
-    for path in sorted(FOLDER.glob("*/*-int8.tflite")):
+    for path in sorted(FOLDER.glob("*/*-int*.*")):
+        if path.suffix == ".json":
+            continue
         known = load_artifact(path)
         if KEY in read_sidecar(path, known.sha256):
             continue
@@ -90,21 +101,23 @@ def build(path: Path, data: str, representative: Representative) -> dict[str, An
     checkpoint = load_checkpoint(path)
     key = checkpoint.key
     target = FOLDER / data / path.stem
-    files = {kind: target.with_name(target.name + suffix) for kind, suffix in FILES.items()}
+    suffixes = FILES | (MORE if data == "cifar100" and key.member.width <= MORE_UP_TO else {})
+    files = {kind: target.with_name(target.name + suffix) for kind, suffix in suffixes.items()}
     stored = files["checkpoint"]
     current = stored.is_file() and sha256_file(stored) == sha256_file(path)
-    if not (current and all(file.is_file() for file in files.values())):
+    missing = [kind for kind, file in files.items() if kind != "checkpoint" and not (current and file.is_file())]
+    if not current:
         stored.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, stored)
-        source = from_checkpoint(stored)
-        for kind in ("onnx-fp32", "tflite-fp32", "tflite-int8"):
-            exporter = lookup(EXPORTERS, "exporter", kind)()
-            exporter.export(
-                source,
-                files[kind],
-                representative=representative if exporter.quantized else None,
-                options=Options(batch="dynamic" if kind == "onnx-fp32" else "1"),
-            )
+    source = from_checkpoint(stored) if missing else None
+    for kind in missing:
+        exporter = lookup(EXPORTERS, "exporter", kind)()
+        exporter.export(
+            source,
+            files[kind],
+            representative=representative if exporter.quantized else None,
+            options=Options(batch="dynamic" if kind == "onnx-fp32" else "1"),
+        )
     return {
         "model": key.member.name,
         "params": key.member.plan.params,

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from tinyedge.artifact import sidecar_path
 from tinyedge.cli.main import run
-from tinyedge.cli.validate import _sampled
+from tinyedge.cli.validate import sampled
 
 BASE = ["validate", "--params", "50k", "--data", "shapes", "--images", "2000", "--parity", "20"]
 
@@ -136,8 +136,8 @@ def test_foreign_files_on_an_image_folder(tmp_path, zoo_entry, shapes_test, caps
         (["--labels", "{policy}"], 2, "name different classes"),
         (["--deployed", "{bare}", "--normalize", "128,0"], 2, "MEAN,STD"),
         (["--deployed", "{changed}"], 2, "side-car describes"),
-        (["--deployed", "{fp32}"], 2, "input is not int8"),
-        (["--target", "tflite-fp32", "--deployed", "{bare}", "--normalize", "128,128"], 2, "not float32"),
+        (["--deployed", "{fp32}"], 2, "runs int8 models"),
+        (["--target", "tflite-fp32", "--deployed", "{bare}", "--normalize", "128,128"], 2, "runs fp32 models"),
         (["--target", "tflite-int9"], 2, "did you mean"),
         (["--target", "tflm-int8", "--arena-bytes", "100"], 4, "arena is too small"),
         (["--arena-bytes", "100", "--parity", "0"], 2, "--arena-bytes"),
@@ -210,7 +210,7 @@ def test_firmware_says_what_it_takes_and_by_default_runs_1000_images(arm_tools, 
 )
 def test_as_many_images_as_asked_for_or_as_are_enough(shapes_test, asked, images):
     chosen = {"images": None, "whole": False, "enough": 100, "seed": 0, "notes": Console(quiet=True), **asked}
-    assert len(_sampled(shapes_test, **chosen)) == images
+    assert len(sampled(shapes_test, **chosen)) == images
 
 
 def test_a_target_that_is_not_installed_exits_4(monkeypatch, capsys):

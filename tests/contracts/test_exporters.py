@@ -66,7 +66,7 @@ class ExporterContract:
             drawn = origin["representative"]
             assert (drawn["split"], drawn["count"], drawn["seed"]) == ("train", 120, 3)
             assert drawn["data_digest"] == exporting.noise().digest
-            assert drawn["calibration"] == "minmax"
+            assert drawn["calibration"] == exporter.calibrations[0]
 
     def test_the_side_car_knows_the_representative_images_again(self, exporter):
         artifact, seen = exporting.exported(self.name), exporting.noise()
@@ -88,7 +88,8 @@ class ExporterContract:
         monkeypatch.setattr(type(exporter), "requires", {"no_such_module": "no-such-package"})
         with pytest.raises(TargetUnavailable, match="no-such-package") as caught:
             self.export(exporter, tmp_path / f"m{exporter.suffix}")
-        assert caught.value.fix == "pip install 'tinyedge[export]'"
+        assert caught.value.fix == exporter.install
+        assert exporter.install.startswith("pip install 'tinyedge[")
 
     def test_another_suffix_is_refused(self, exporter, tmp_path):
         with pytest.raises(UsageError, match=rf"ends in \{exporter.suffix}"):
@@ -197,6 +198,23 @@ class ExporterContract:
 
 class TestOnnxFp32(ExporterContract):
     name = "onnx-fp32"
+
+
+class TestOnnxInt8(ExporterContract):
+    name = "onnx-int8"
+
+
+class TestTfliteInt16x8(ExporterContract):
+    name = "tflite-int16x8"
+
+
+class TestTfliteDynamic(ExporterContract):
+    name = "tflite-dynamic"
+
+
+@pytest.mark.usefixtures("executorch")
+class TestExecutorchInt8(ExporterContract):
+    name = "executorch-int8"
 
 
 class TestTfliteFp32(ExporterContract):

@@ -3,6 +3,8 @@
 import dataclasses
 import hashlib
 import json
+import shlex
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +14,14 @@ from tiny_models import SIZE, images
 
 from tinyedge import errors
 from tinyedge.artifact import FAMILY_CONVENTION, load_artifact
+from tinyedge.formats.facts import PRECISIONS
 from tinyedge.registry import TARGETS
 from tinyedge.targets import base
 
-MICROCONTROLLERS = {name for name in TARGETS if name.startswith(("tflm", "cortex"))} | {
+MICROCONTROLLERS = {name for name in TARGETS if name.startswith(("tflm", "cortex", "serial"))} | {
     "tflite-int8",
     "tflite-int8-reference",
+    "tflite-int16x8",
 }
 
 
@@ -65,7 +69,7 @@ class TargetContract:
 
     def test_states_what_it_is(self, target):
         assert target.name == self.name
-        assert target.precision in ("fp32", "int8")
+        assert target.precision in PRECISIONS
         assert target.kernels
         assert target.runtime
         assert target.requirements
@@ -97,7 +101,7 @@ class TargetContract:
         batch = self.images()
         with target.open(artifact, processes=2) as two:
             np.testing.assert_array_equal(two.run(batch), session.run(batch))
-            assert two.facts()["processes"] == 2
+            assert two.facts()["processes"] == min(2, target.max_processes or 2)
 
     def test_progress_ends_at_the_whole(self, session):
         seen = []
@@ -148,9 +152,12 @@ class TargetContract:
             target.open(other)
 
     def test_another_precision_is_refused(self, target, artifact):
-        other = dataclasses.replace(artifact, precision="fp32" if artifact.precision == "int8" else "int8")
-        with pytest.raises(errors.ArtifactUnsupported, match="weights are not"):
-            target.open(other)
+        for precision in PRECISIONS.keys() - {artifact.precision}:
+            other = dataclasses.replace(artifact, precision=precision)
+            with pytest.raises(errors.ArtifactUnsupported, match=f"runs {target.precision} models") as caught:
+                target.open(other)
+            assert caught.value.found.startswith(precision)
+            assert "tinyedge" in caught.value.fix
 
     def test_a_fixed_batch_of_several_is_refused(self, target, artifact):
         shape = (4, *artifact.input.shape[1:])
@@ -235,7 +242,12 @@ class Int8Contract(TargetContract):
     @pytest.mark.parametrize(
         ("options", "words"),
         [
-            ({"precision": "fp32"}, ["input is not int8", "float32 input, fp32 weights"]),
+            ({"precision": "fp32"}, ["runs int8 models", "fp32: float32 weights and activations"]),
+            ({"precision": "dynamic"}, ["runs int8 models", "dynamic: int8 weights", "--target tflite-dynamic"]),
+            (
+                {"precision": "int16x8"},
+                ["runs int8 models", "int16x8: int8 weights, int16 activations", "--target tflite-int16x8"],
+            ),
             ({"quantized": False}, ["int8 without quantization", "without scale and zero point"]),
         ],
     )
@@ -246,6 +258,13 @@ class Int8Contract(TargetContract):
         assert all(word in str(caught.value) for word in words)
         assert caught.value.exit_code == 2
         assert caught.value.fix
+
+    def test_float_in_and_out_around_int8_is_refused_with_the_converters_flag(self, target, artifact):
+        real = dataclasses.replace(artifact.input, dtype="float32", scale=None, zero_point=None)
+        with pytest.raises(errors.ArtifactUnsupported, match="input is not int8") as caught:
+            target.open(dataclasses.replace(artifact, input=real))
+        assert "float32 input, int8 inside" in caught.value.found
+        assert "inference_input_type and inference_output_type = tf.int8" in caught.value.fix
 
     def test_a_dynamic_batch_is_fixed_to_1_and_said(self, target, session, tmp_path):
         artifact = artifact_of(tmp_path, tiny_models.tflite(batch=-1), ".tflite")
@@ -277,6 +296,11 @@ class TestOnnxFp32(FloatContract):
             np.testing.assert_array_equal(fixed.run(self.images(4)), session.run(self.images(4)))
 
 
+class TestOnnxInt8(TargetContract):
+    name, suffix, tolerance = "onnx-int8", ".onnx", 0.35
+    content = staticmethod(tiny_models.onnx_int8_bytes)
+
+
 class TestTfliteFp32(FloatContract):
     name, suffix, tolerance = "tflite-fp32", ".tflite", 1e-5
 
@@ -299,6 +323,40 @@ class TestTfliteInt8Reference(Int8Contract):
 
 class TestTfliteInt8Xnnpack(Int8Contract):
     name = "tflite-int8-xnnpack"
+
+
+class Int16x8Contract(TargetContract):
+    suffix, tolerance = ".tflite", 0.1  # what is left is the weights' rounding
+
+    @staticmethod
+    def content():
+        return tiny_models.tflite("int16x8")
+
+
+class TestTfliteInt16x8(Int16x8Contract):
+    name = "tflite-int16x8"
+
+
+class TestTflmInt16x8(Int16x8Contract):
+    name = "tflm-int16x8"
+
+
+class TestTfliteDynamic(FloatContract):
+    name, suffix, tolerance = "tflite-dynamic", ".tflite", 0.12
+
+    @staticmethod
+    def content():
+        return tiny_models.tflite("dynamic")
+
+    @staticmethod
+    def nan_content():
+        return tiny_models.tflite("dynamic", nan=True)
+
+
+@pytest.mark.usefixtures("executorch")
+class TestExecutorchInt8(TargetContract):
+    name, suffix, tolerance = "executorch-int8", ".pte", 0.2
+    content = staticmethod(tiny_models.pte_bytes)
 
 
 class TestTflmInt8(Int8Contract):
@@ -373,6 +431,40 @@ def checkpoint_bytes(nan: bool = False) -> bytes:
         path = Path(folder) / "checkpoint.safetensors"
         save_checkpoint(path, Checkpoint(key, epoch=200, seconds=0.0, model=state))
         return path.read_bytes()
+
+
+class ByCommand:
+    """The documented example as the runtime: docs/command.md."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def target(cls):
+        example = Path(__file__).parents[2] / "docs" / "examples" / "command" / "run.py"
+        return TARGETS[cls.name].load()(command=shlex.join([sys.executable, str(example)]))
+
+
+class TestCommandInt8(ByCommand, Int8Contract):
+    name = "command-int8"
+
+
+class TestCommandFp32(ByCommand, FloatContract):
+    name, suffix, tolerance = "command-fp32", ".tflite", 1e-5
+    content, nan_content = map(staticmethod, (TestTfliteFp32.content, TestTfliteFp32.nan_content))
+
+
+@pytest.mark.usefixtures("arm_tools")
+@pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning")  # QEMU is started from here
+class TestSerialInt8(Int8Contract):
+    name = "serial-int8"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def target(cls):
+        from hasty import Flashed
+
+        flashed = Flashed()
+        yield flashed
+        flashed.unplug()
 
 
 def test_every_registered_target_passes_the_contract():

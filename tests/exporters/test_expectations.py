@@ -14,7 +14,7 @@ from tinyedge.exporters.expectations import (
     NOT_ON_MICROCONTROLLERS,
     InputQuantization,
     check_close,
-    check_int8,
+    check_integer,
     lossless_input,
 )
 from tinyedge.formats import read_model
@@ -31,7 +31,7 @@ def edited(tmp_path, change):
 
 
 def check(path, convention=FAMILY_CONVENTION):
-    check_int8(path, read_model(path), convention=convention, forbid=NOT_ON_MICROCONTROLLERS, where="m")
+    check_integer(path, read_model(path), convention=convention, forbid=NOT_ON_MICROCONTROLLERS, where="m")
 
 
 def test_the_unedited_file_passes(tmp_path):

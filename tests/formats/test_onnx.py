@@ -1,6 +1,7 @@
 import os
 from contextlib import suppress
 
+import numpy as np
 import onnx
 import pytest
 import tiny_models
@@ -10,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tinyedge import errors
 from tinyedge.formats import read_model
+from tinyedge.formats.onnx import output_quantization
 
 
 def written(folder, content):
@@ -76,22 +78,52 @@ def test_a_weight_of_the_wrong_size_is_corrupt(tmp_path):
     assert "tensor conv holds 860 bytes and needs 864" in caught.value.found
 
 
-def test_layers_behind_dequantize_count_as_what_is_stored(tmp_path):
-    model = tiny_models.onnx_model()
-    graph = model.graph
-    for name in ("conv", "head"):
-        old = next(t for t in graph.initializer if t.name == name)
-        values = numpy_helper.to_array(old)
-        graph.initializer.remove(old)
-        stored = (values * 50).astype("int8")
-        graph.initializer.append(numpy_helper.from_array(stored, f"{name}_stored"))
-        graph.initializer.append(helper.make_tensor(f"{name}_scale", TensorProto.FLOAT, [], [0.02]))
-        graph.node.insert(0, helper.make_node("DequantizeLinear", [f"{name}_stored", f"{name}_scale"], [name]))
-    assert read_model(written(tmp_path, model.SerializeToString())).precision == "int8"
-    graph.initializer.append(numpy_helper.from_array(tiny_models.weights()["head"], "head2"))
-    graph.node[-1].input[1] = "head2"
-    with pytest.raises(errors.ArtifactUnsupported, match="not all of one supported type"):
+def test_quantized_activations_and_weights_are_int8(tmp_path):
+    facts = read_model(written(tmp_path, tiny_models.onnx_int8_bytes()))
+    assert (facts.precision, facts.input.dtype, facts.output.dtype) == ("int8", "float32", "float32")
+    assert facts.output_kind == "logits"
+    assert facts.params > 287, "scales and zero points are constants too"
+
+
+def test_quantized_weights_alone_are_not(tmp_path):
+    with pytest.raises(errors.ArtifactUnsupported, match="one supported precision") as caught:
+        read_model(written(tmp_path, tiny_models.onnx_int8_bytes(weight_only=True)))
+    assert "int8 restored to float weights under float32 activations (2" in caught.value.found
+
+
+def test_a_layer_that_stayed_float_is_found(tmp_path):
+    model = tiny_models.onnx_int8_model()
+    model.graph.initializer.append(numpy_helper.from_array(tiny_models.weights()["head"], "head2"))
+    gemm = next(node for node in model.graph.node if node.op_type == "Gemm")
+    gemm.input[1] = "head2"
+    with pytest.raises(errors.ArtifactUnsupported, match="one supported precision") as caught:
         read_model(written(tmp_path, model.SerializeToString()))
+    assert "float32 weights under int8 activations (1, e.g. Gemm head2)" in caught.value.found
+
+
+def test_integer_operators_that_quantize_as_they_go_are_dynamic(tmp_path):
+    constant = numpy_helper.from_array(np.ones((192, 7), np.int8), "w")
+    nodes = [
+        helper.make_node("Flatten", ["image"], ["flat"]),
+        helper.make_node("DynamicQuantizeLinear", ["flat"], ["q", "s", "z"]),
+        helper.make_node("MatMulInteger", ["q", "w", "z"], ["i"]),
+        helper.make_node("Cast", ["i"], ["f"], to=TensorProto.FLOAT),
+        helper.make_node("Add", ["f", "f"], ["scores"]),
+    ]
+    image, scores = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in (("image", [1, 3, 8, 8]), ("scores", [1, 7]))
+    )
+    graph = helper.make_graph(nodes, "tiny", [image], [scores], [constant])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    assert read_model(written(tmp_path, model.SerializeToString())).precision == "dynamic"
+
+
+def test_the_scores_grid_is_read(tmp_path):
+    scale, zero_point, dtype = output_quantization(written(tmp_path, tiny_models.onnx_int8_bytes()))
+    assert (scale, zero_point, dtype) == (pytest.approx(0.1), 131, "uint8")
+    with pytest.raises(errors.ArtifactUnsupported, match="does not end in a DequantizeLinear"):
+        output_quantization(written(tmp_path, tiny_models.onnx_bytes()))
 
 
 def test_a_second_input_is_refused(tmp_path):
@@ -119,3 +151,4 @@ def test_flipped_bits_raise_nothing_but_our_errors(tmp_path_factory, flips):
 
 def test_the_helper_is_a_valid_model():
     onnx.checker.check_model(tiny_models.onnx_model(), full_check=True)
+    onnx.checker.check_model(tiny_models.onnx_int8_model(), full_check=True)

@@ -35,6 +35,40 @@ def test_fp32(tmp_path):
     assert facts.params == 287
 
 
+def test_int16_activations(tmp_path):
+    facts = read_model(written(tmp_path, tiny_models.tflite("int16x8")))
+    assert (facts.precision, facts.input.dtype, facts.output.dtype) == ("int16x8", "int16", "int16")
+    assert (facts.input.scale, facts.input.zero_point) == (1 / 128 / 256, 0)
+    assert facts.params == 287, "the int64 biases too"
+
+
+def test_int8_weights_under_float_activations_are_dynamic(tmp_path):
+    facts = read_model(written(tmp_path, tiny_models.tflite("dynamic")))
+    assert (facts.precision, facts.input.dtype, facts.input.scale) == ("dynamic", "float32", None)
+    assert facts.params == 287
+    partly = tiny_models.tflite("dynamic", float_head=True)  # converters leave small layers float
+    assert read_model(written(tmp_path, partly)).precision == "dynamic"
+
+
+def test_weights_that_become_float_before_the_operator_are_no_dynamic_model(tmp_path):
+    """Weight-only: stored in int8, computed with floats alone. No target here says that of its figures."""
+
+    def change(graph, model):
+        graph.operators = list(graph.operators)
+        for at, operator in ((0, graph.operators[0]), (2, graph.operators[2])):
+            tensor = graph.tensors[operator.inputs[1]]
+            builder = tiny_models.TfliteBuilder()
+            builder.model, builder.graph = model, graph
+            restored = builder.tensor(f"restored{at}", tensor.shape, "float32")
+            builder.operator("DEQUANTIZE", [int(operator.inputs[1])], [restored])
+            operator.inputs = [operator.inputs[0], restored, operator.inputs[2]]
+
+    content = surgery(change, tiny_models.tflite("dynamic"))
+    with pytest.raises(errors.ArtifactUnsupported, match="one supported precision") as caught:
+        read_model(written(tmp_path, content))
+    assert "int8 restored to float weights under float32 activations (2" in caught.value.found
+
+
 def test_operators_in_order(tmp_path):
     assert operators(written(tmp_path, tiny_models.tflite())) == ("CONV_2D", "AVERAGE_POOL_2D", "FULLY_CONNECTED")
     path = written(tmp_path, tiny_models.tflite(middle="CUSTOM"))
@@ -56,8 +90,8 @@ def test_an_output_of_unknown_meaning_is_not_guessed(tmp_path, options, found):
     assert found in caught.value.found
 
 
-def surgery(change):
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(tiny_models.tflite(), 0))
+def surgery(change, content=None):
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content or tiny_models.tflite(), 0))
     change(model.subgraphs[0], model)
     builder = tiny_models.TfliteBuilder()
     builder.model = model
@@ -99,9 +133,9 @@ def test_a_circle_in_the_graph_ends(tmp_path):
 
 
 def test_a_layer_that_stayed_float_is_found(tmp_path):
-    with pytest.raises(errors.ArtifactUnsupported, match="not all of one supported type") as caught:
+    with pytest.raises(errors.ArtifactUnsupported, match="not all of one supported precision") as caught:
         read_model(written(tmp_path, tiny_models.tflite(float_head=True)))
-    assert "float32 (1, e.g. FULLY_CONNECTED head)" in caught.value.found
+    assert "float32 weights under int8 activations (1, e.g. FULLY_CONNECTED head)" in caught.value.found
 
 
 def test_a_dynamic_batch_is_seen(tmp_path):

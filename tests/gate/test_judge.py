@@ -16,7 +16,11 @@ def test_a_healthy_int8_model_passes() -> None:
         deployed=outcome(HEALTHY, tied=400, saturated=10),
         parity=Parity(1000, 0),
     )
-    last = {"floors": "the policy sets no floor", "baseline": "no baseline was given"}
+    last = {
+        "floors": "the policy sets no floor",
+        "budget": "no board was named, and the policy sets no budget",
+        "baseline": "no baseline was given",
+    }
     assert [g.name for g in verdict.gates] == ["evidence", *(g.name for g in GATES if g.name not in last)]
     assert {g.status for g in verdict.gates} == {Status.PASS}
     assert {s.name: s.reason for s in verdict.skipped} == last
@@ -32,6 +36,7 @@ def test_gates_that_are_off_or_do_not_apply_are_said() -> None:
         "saturation": "the deployed output is float: it cannot saturate",
         "parity": "no parity sample was run",
         "floors": "the policy sets no floor",
+        "budget": "no board was named, and the policy sets no budget",
         "baseline": "no baseline was given",
     }
     assert verdict.policy_digest == policy.digest

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.support.reports import HOSTILE, NAMES, pool, report
+from tests.support.reports import HOSTILE, NAMES, on_firmware, pool, report
 from tinyedge.report.changes import by_class
 from tinyedge.report.formats import write_reports
 
@@ -245,6 +245,25 @@ def test_nothing_is_wider_than_the_window(visit, names, width):
     for cell in page.locator(".gates td[data-label]").all():
         box = cell.bounding_box()
         assert box is None or box["x"] + box["width"] <= width + 1
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_what_firmware_takes_fits_the_window(visit, given, width):
+    made = on_firmware(given)
+    made = replace(made, deployed=replace(made.deployed, artifact=made.deployed.artifact | {"file": "fw.tflite"}))
+    opened = visit(made, width=width)
+    page = opened.page
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for name in ("rows", "uses", "layers", "beside-kernels"):
+        box = page.locator(f"table.{name}").bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+    assert page.locator(".layers tbody tr").count() == 3
+    bars = [path.get_attribute("d") for path in page.locator(".layers .share path:last-child").all()]
+    assert bars == ["M0 5H40.0", "M0 5H10.0", "M0 5H150.0"]
+    assert page.locator("table.uses .status.fail").is_visible()
+    assert opened.said == []
+    assert opened.strangers() == []
 
 
 def test_print_shows_every_class_and_no_control(visit):

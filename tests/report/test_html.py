@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from tests.support.reports import HOSTILE, NAMES, Pool, baseline, pool, report
+from tests.support.reports import HOSTILE, LAYERS, NAMES, Pool, baseline, on_firmware, pool, report
+from tinyedge.report import device
 from tinyedge.report.html import render
 from tinyedge.report.pictures import ROW_BYTES, pictures_of
 
@@ -195,6 +196,38 @@ def test_a_run_of_a_hundred_thousand_images_with_a_third_newly_wrong_stays_withi
     assert len(page.encode()) <= 5_000_000
     assert f"Of the {wrong:,} newly wrong images {wrong - 20_000:,} are not listed" in Page(page).text
     assert "are not listed" not in Page(render(report(lost=0.05))).text
+
+
+def test_firmware_its_layers_other_kernels_and_the_board_are_there(failing):
+    made = on_firmware(failing)
+    text = Page(render(made)).text
+    assert "Kernels and device" in text
+    assert "Kernels and device" not in Page(render(failing)).text
+    for row in device.rows(made):
+        assert f"{row.title}{row.text}" in text
+    for layer in LAYERS:
+        assert f"{layer['name']}{layer['kernel']}{layer['instructions']:,}" in text
+    assert "tflite-int8-xnnpackkernels of tflite-int8-xnnpackparts at CONV_2D, operator 1 of 32010.00" in text
+    assert "Not run: tflm-int8 (not installed: tflite-micro)." in text
+    assert "RAM firmware✕ FAIL17,976 bytes16,38416,384 bytes" in text
+
+
+@pytest.mark.parametrize(("count", "opened"), [(24, True), (65, False)])
+def test_a_long_list_of_layers_is_folded(failing, count, opened):
+    found = Page(render(on_firmware(failing, layers=LAYERS[:1] * count)))
+    assert [attributes for attributes in found.all("details") if "open" in attributes] == [{"open": None}] * opened
+    assert f"All {count} layers" in found.text
+
+
+def test_hostile_facts_of_a_device_are_text(failing):
+    evil = "</td><img src=x onerror=alert(1)>\x1b"
+    layers = [{"name": evil, "kernel": evil, "instructions": 0}]
+    made = on_firmware(failing, compiler=evil, emulator=evil, layers=layers)
+    made = replace(made, kernels=replace(made.kernels, left_out={evil: evil}), board=replace(made.board, title=evil))
+    text = render(made)
+    assert Page(text).all("img") == []
+    assert "\x1b" not in text
+    assert Page(text).text.count("<img src=x") >= 6
 
 
 def test_it_says_what_each_kind_of_gate_fails_by(page):

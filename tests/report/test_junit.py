@@ -3,7 +3,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.support.reports import HOSTILE, report
+from tests.support.reports import HOSTILE, on_firmware, report
 from tinyedge.gate import Status
 from tinyedge.report.junit import render
 
@@ -51,6 +51,15 @@ def test_the_counts_are_those_of_the_elements():
 def test_a_warning_is_told():
     root = parsed(with_statuses(Status.PASS, warning="class 'x' drops"))
     assert root.find(".//testcase/system-out").text.startswith("WARNING: class 'x' drops.")
+
+
+def test_what_ran_is_a_property():
+    root = parsed(on_firmware(report()))
+    found = {p.get("name"): p.get("value") for p in root.findall(".//property")}
+    assert found["target.kernels"] == "LiteRT built-in"
+    assert found["target.instructions"] == "9990000"
+    assert found["target.emulator"] == "QEMU 7.2.22"
+    assert found["board"] == "nucleo-f446re"
 
 
 def test_hostile_text_is_text():

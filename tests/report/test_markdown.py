@@ -1,10 +1,12 @@
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
 from markdown_it import MarkdownIt
 
-from tests.support.reports import HOSTILE, report
+from tests.support.reports import HOSTILE, on_firmware, report
+from tinyedge.report import device
 from tinyedge.report.markdown import LIMIT, escaped, render
 
 
@@ -51,6 +53,31 @@ def test_a_hostile_class_name_is_text(which):
         assert not line.lstrip().startswith("::")
         assert "##[" not in line
     assert "::" not in text.replace("--:|--:", "").replace("|--:", "")
+
+
+def test_firmware_its_layers_other_kernels_and_the_board_are_there():
+    made = on_firmware(report())
+    html = as_html(render(made))
+    text = " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())
+    for row in device.rows(made):
+        assert f"{row.title} {row.text}" in text
+    assert "CONV_2D, operator 3 of 3 cmsis_nn.conv2d_s8.v4.0.0 7,500,000 75.0%" in text
+    assert "tflite-int8-xnnpack 20 10.00% 3 2 88.00%" in text
+    assert "RAM ❌ 17,976 bytes firmware 16,384 16,384 bytes" in text
+    assert tags(html) <= OURS
+    assert html.count("<details>") == html.count("</details>") == 5
+
+
+def test_hostile_facts_of_a_device_are_text():
+    evil = "</td></details>\n::error::x | `y` @someone"
+    layers = [{"name": evil, "kernel": evil, "instructions": 1}]
+    made = on_firmware(report(), compiler=evil, layers=layers)
+    made = replace(made, kernels=replace(made.kernels, left_out={evil: evil}), board=replace(made.board, title=evil))
+    html = as_html(render(made))
+    assert tags(html) <= OURS
+    assert html.count("<details>") == html.count("</details>") == 5
+    assert "::error" not in render(made)
+    assert "@someone" not in unescape(re.sub(r"<code>.*?</code>", "", html))
 
 
 def test_nobody_is_mentioned_and_nothing_is_linked():

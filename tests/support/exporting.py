@@ -20,7 +20,10 @@ from tinyedge.registry import EXPORTERS, lookup
 from tinyedge.train.checkpoint import Checkpoint, RunKey, save_checkpoint
 from tinyedge.train.recipe import PAPER
 
-NAMES = ("onnx-fp32", "tflite-fp32", "tflite-int8", "tf-fp32", "tf-int8")
+NAMES = (
+    "onnx-fp32", "onnx-int8", "tflite-fp32", "tflite-int8", "tflite-int16x8", "tflite-dynamic", "executorch-int8",
+    "tf-fp32", "tf-int8",
+)  # fmt: skip
 INT8 = ("tflite-int8", "tf-int8")
 _FOLDER = tempfile.TemporaryDirectory(prefix="tinyedge-exports-")
 

@@ -15,9 +15,20 @@ FACTS = {"target": "tflite-int8", "kernels": "LiteRT built-in", "runtime": "Lite
 
 
 def made_report(
-    *, labels, reference, deployed, ids=None, names=("cat", "dog", "owl", "fox"), size_bytes=2000, policy=DEFAULT_POLICY
+    *,
+    labels,
+    reference,
+    deployed,
+    ids=None,
+    names=("cat", "dog", "owl", "fox"),
+    size_bytes=2000,
+    policy=DEFAULT_POLICY,
+    facts=None,
 ):
-    """A report as ``validate`` makes it, of these classes named for these labels, all with a confidence of 0.91."""
+    """A report as ``validate`` makes it, of these classes named for these labels, all with a confidence of 0.91.
+
+    ``facts`` are what the gates are told of the deployed file and its device.
+    """
     labels, reference, deployed = (np.asarray(column) for column in (labels, reference, deployed))
     ids = ids or tuple(f"{i:016x}" for i in range(len(labels)))
     before, after = (_outcome(labels, named, names) for named in (reference, deployed))
@@ -35,7 +46,7 @@ def made_report(
         parity=Parity("tflm-int8", FACTS, 1000, 2, {-1: 40, 0: 9950, 1: 10}),
         parity_note=None,
         policy={"name": policy.name, "digest": policy.digest, "settings": policy.as_dict()},
-        verdict=judge(reference=before, deployed=after, policy=policy),
+        verdict=judge(reference=before, deployed=after, policy=policy, facts=facts),
         examples=Examples(
             ids=tuple(ids),
             labels=tuple(labels.tolist()),

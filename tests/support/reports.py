@@ -5,14 +5,16 @@ from functools import cache
 
 import numpy as np
 
-from tinyedge.gate import DEFAULT_POLICY, judge
+from tinyedge.gate import DEFAULT_POLICY, GateResult, Status, judge
 from tinyedge.gate.power import PowerRow
 from tinyedge.metrics import compare, evaluate
 from tinyedge.metrics.calibration import bins_of, reliability
 from tinyedge.metrics.outcome import outcome_of
 from tinyedge.report.changes import class_changes, newly_wrong
+from tinyedge.report.kernels import KernelMatrix, KernelPair, KernelPath, Parting
 from tinyedge.report.schema import (
     BaselineComparison,
+    BoardUse,
     Examples,
     NewlyWrong,
     Parity,
@@ -115,6 +117,57 @@ def _report(names, images, lost, given_up, seed, superclasses):
             PowerRow("accuracy", "Accuracy", "pp", 1.0, 1.3, 1335, "Tango", 0.7),
             PowerRow("churn", "Churn", "%", 10.0, None, None, "exact"),
         ),
+    )
+
+
+LAYERS = [
+    {"name": "CONV_2D, operator 1 of 3", "kernel": "cmsis_nn.conv2d_s8.v4.0.0", "instructions": 2_000_000},
+    {"name": "MAX_POOL_2D, operator 2 of 3", "kernel": "cmsis_nn.max_pool2d_s8.v4.0.0", "instructions": 500_000},
+    {"name": "CONV_2D, operator 3 of 3", "kernel": "cmsis_nn.conv2d_s8.v4.0.0", "instructions": 7_500_000},
+]
+FIRMWARE = {
+    "flash_bytes": 59_144,
+    "ram_bytes": 17_208,
+    "arena_bytes": 14_016,
+    "stack_bytes": 768,
+    "instructions": 9_990_000,
+    "layers": LAYERS,
+    "compiler": "arm-none-eabi-gcc 12.2.1",
+    "instruction_set": "Arm v7E-M",
+    "emulator": "QEMU 7.2.22",
+    "machine_emulated": "mps2-an386 (Cortex-M4)",
+}
+RUN_PATH = "cortex-m4-int8:cmsis-nn"
+
+
+def on_firmware(given, **facts):
+    """``given`` as a run of firmware: what it takes, other kernels beside it, and a board with its budget."""
+    images, classes = 100, given.data["classes"]
+    outputs = images * classes
+    names = {RUN_PATH: 0.9, "tflite-int8-reference": 0.9, "tflite-int8-xnnpack": 0.88}
+    paths = tuple(KernelPath(name, {"kernels": f"kernels of {name}"}, share, 3) for name, share in names.items())
+    parting = Parting(1, 3, "CONV_2D", (1, 8, 8, 4), 8, 8, 0.25, 1, (RUN_PATH, "tflite-int8-xnnpack"))
+    pairs = (
+        KernelPair(RUN_PATH, "tflite-int8-reference", images, images, 0, {0: outputs}),
+        KernelPair(RUN_PATH, "tflite-int8-xnnpack", images, 20, 2, {-3: 90, 0: outputs - 100, 1: 10}, parting),
+    )
+    board = {"core": "cortex-m4", "clock_hz": 180_000_000, "flash_bytes": 524_288, "ram_bytes": 16_384}
+    gates = tuple(
+        GateResult(
+            f"budget.{key}", f"Budget: {title}", status, figure, unit, None, limit, "A sentence.", note="firmware"
+        )
+        for key, title, status, figure, unit, limit in (
+            ("flash", "flash", Status.PASS, 59_144.0, "bytes", 524_288.0),
+            ("ram", "RAM", Status.FAIL, 17_976.0, "bytes", 16_384.0),
+            ("instructions", "instructions", Status.PASS, 9_990_000.0, "instructions", 18_000_000.0),
+        )
+    )
+    return replace(
+        given,
+        deployed=replace(given.deployed, target=given.deployed.target | FIRMWARE | facts),
+        kernels=KernelMatrix(images, classes, paths, pairs, {"tflm-int8": "not installed: tflite-micro"}),
+        board=BoardUse("nucleo-f446re", "NUCLEO-F446RE", board, 10.0, 18.018, None),
+        verdict=replace(given.verdict, gates=given.verdict.gates + gates),
     )
 
 

@@ -6,6 +6,8 @@ also work where neither torch nor TensorFlow is installed, and each takes a mill
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import flatbuffers
 import numpy as np
 import onnx
@@ -18,6 +20,8 @@ _TYPES = {
     "float32": schema.TensorType.FLOAT32,
     "float16": schema.TensorType.FLOAT16,
     "int8": schema.TensorType.INT8,
+    "int16": schema.TensorType.INT16,
+    "int64": schema.TensorType.INT64,
     "uint8": schema.TensorType.UINT8,
     "int32": schema.TensorType.INT32,
 }
@@ -107,7 +111,7 @@ def tflite(
     """A whole model, or one with a single thing wrong.
 
     Args:
-        precision: ``int8`` or ``fp32``.
+        precision: ``int8``, ``fp32``, ``int16x8`` or ``dynamic``.
         input_dtype: e.g. ``uint8``; by precision if ``None``.
         quantized: False leaves the input int8 without scale and zero point.
         batch: -1 for a dynamic one.
@@ -121,16 +125,21 @@ def tflite(
         io: ``uint8`` puts a QUANTIZE before and behind an int8 model, as TensorFlow's converter does.
     """
     int8 = precision == "int8"
-    act = "int8" if int8 else "float32"
+    act = {"int8": "int8", "int16x8": "int16"}.get(precision, "float32")
+    integer, finer = act != "float32", {"int16": 256}.get(act, 1)
+    scale, act_scale, out_scale = scale / finer, _ACT / finer, _OUT / finer
     b, w = TfliteBuilder(), weights()
     if nan:
-        w["head"][3, 2] = np.nan
+        w["head_bias"][3] = np.nan
 
     def q(value):
-        return value if int8 else None
+        return value if integer else None
 
-    def constant(name, values, scales, dtype="int8"):
-        if not int8:
+    weight = "float32" if precision == "fp32" else "int8"
+    bias_type = {"int8": "int32", "int16x8": "int64"}.get(precision, "float32")
+
+    def constant(name, values, scales, dtype):
+        if dtype == "float32":
             return b.tensor(name, values.shape, "float32", values=values)
         shaped = np.asarray(scales).reshape(-1, *[1] * (values.ndim - 1))
         stored = np.rint(values / shaped)
@@ -140,7 +149,7 @@ def tflite(
 
     shape = [1, 3, SIZE, SIZE] if channels_first else [1, SIZE, SIZE, 3]
     kind = input_dtype or act
-    scaled = quantized and kind in ("int8", "uint8")
+    scaled = quantized and kind in ("int8", "uint8", "int16")
     image = b.tensor(
         "image", shape, kind, scale if scaled else None, 128 if kind == "uint8" else 0,
         signature=[batch, *shape[1:]] if batch == -1 else None,
@@ -150,17 +159,17 @@ def tflite(
         given = b.tensor("given", shape, io, scale, 128, signature=[batch, *shape[1:]] if batch == -1 else None)
         _quantize(b, given, image)
     conv_scale = np.abs(w["conv"]).max(axis=(1, 2, 3)) / 127
-    head_scale = np.abs(np.nan_to_num(w["head"])).max() / 127
-    maps = b.tensor("maps", [1, 4, 4, CHANNELS], act, q(_ACT), -128 if int8 else 0)
-    pooled = b.tensor("pooled", [1, 1, 1, CHANNELS], act, q(_ACT), -128 if int8 else 0)
-    scores = b.tensor("scores", [1, CLASSES], act, q(_OUT), 3 if int8 else 0)
+    head_scale = np.abs(w["head"]).max() / 127
+    maps = b.tensor("maps", [1, 4, 4, CHANNELS], act, q(act_scale), -128 if int8 else 0)
+    pooled = b.tensor("pooled", [1, 1, 1, CHANNELS], act, q(act_scale), -128 if int8 else 0)
+    scores = b.tensor("scores", [1, CLASSES], act, q(out_scale), 3 if int8 else 0)
 
     conv = schema.Conv2DOptionsT()
     conv.padding, conv.strideH, conv.strideW = schema.Padding.SAME, 2, 2
     conv.dilationHFactor = conv.dilationWFactor = 1
     conv.fusedActivationFunction = schema.ActivationFunctionType.RELU
-    kernel = constant("conv", w["conv"], conv_scale)
-    bias = constant("conv_bias", w["conv_bias"], conv_scale * scale, "int32")
+    kernel = constant("conv", w["conv"], conv_scale, weight)
+    bias = constant("conv_bias", w["conv_bias"], conv_scale * scale, bias_type)
     b.operator("CONV_2D", [image, kernel, bias], [maps], conv, schema.BuiltinOptions.Conv2DOptions, 3 if int8 else 1)
 
     if middle == "AVERAGE_POOL_2D":
@@ -172,11 +181,8 @@ def tflite(
 
     dense = schema.FullyConnectedOptionsT()
     dense.fusedActivationFunction = schema.ActivationFunctionType.RELU if relu_head else 0
-    if float_head:
-        head = b.tensor("head", w["head"].shape, "float32", values=w["head"])
-    else:
-        head = constant("head", w["head"], [head_scale])
-    head_bias = constant("head_bias", w["head_bias"], [head_scale * _ACT], "int32")
+    head = constant("head", w["head"], [head_scale], "float32" if float_head else weight)
+    head_bias = constant("head_bias", w["head_bias"], [head_scale * act_scale], bias_type)
     b.operator(
         "FULLY_CONNECTED", [pooled, head, head_bias], [scores], dense, schema.BuiltinOptions.FullyConnectedOptions,
         4 if int8 else 1,
@@ -228,6 +234,75 @@ def onnx_model(
         [numpy_helper.from_array(values, name) for name, values in stored.items()],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def onnx_int8_model(*, float_layer: bool = False, weight_only: bool = False) -> onnx.ModelProto:
+    """The same in QDQ form, uint8 activations and int8 weights (the convolution's by channel).
+
+    Args:
+        float_layer: whether the convolution's output is never rounded: its inputs are, so that it looks like int8, but
+            ONNX Runtime then computes it with floats.
+        weight_only: whether the activations stay float.
+    """
+    w = weights()
+    stored: dict[str, np.ndarray] = {}
+    nodes = []
+
+    def rounded(name: str, scale: float, zero_point: int) -> str:
+        if weight_only or (float_layer and name == "maps"):
+            return name
+        stored[f"{name}_scale"], stored[f"{name}_zero"] = np.float32(scale), np.uint8(zero_point)
+        constants = [f"{name}_scale", f"{name}_zero"]
+        nodes.append(helper.make_node("QuantizeLinear", [name, *constants], [f"{name}_q"]))
+        nodes.append(helper.make_node("DequantizeLinear", [f"{name}_q", *constants], [f"{name}_r"]))
+        return f"{name}_r"
+
+    def restored(name: str, values: np.ndarray, scale: np.ndarray, dtype: type) -> str:
+        shaped = scale.reshape(-1, *[1] * (values.ndim - 1)) if scale.ndim else scale
+        stored[f"{name}_q"], stored[f"{name}_scale"] = np.rint(values / shaped).astype(dtype), scale.astype(np.float32)
+        stored[f"{name}_zero"] = np.zeros(scale.shape, dtype)
+        nodes.append(
+            helper.make_node("DequantizeLinear", [f"{name}_q", f"{name}_scale", f"{name}_zero"], [name], axis=0)
+        )
+        return name
+
+    kernel = w["conv"].transpose(0, 3, 1, 2)
+    conv_scale = np.abs(kernel).max(axis=(1, 2, 3)) / 127
+    head_scale = np.abs(w["head"]).max() / 127
+    conv = [
+        rounded("image", _IN, 128),
+        restored("conv", kernel, conv_scale, np.int8),
+        restored("conv_bias", w["conv_bias"], conv_scale * np.float32(_IN), np.int32),
+    ]
+    nodes.append(helper.make_node("Conv", conv, ["c"], strides=[2, 2], pads=[0, 0, 1, 1]))
+    nodes.append(helper.make_node("Relu", ["c"], ["maps"]))
+    nodes.append(helper.make_node("AveragePool", [rounded("maps", _ACT, 0)], ["pooled"], kernel_shape=[4, 4]))
+    nodes.append(helper.make_node("Flatten", [rounded("pooled", _ACT, 0)], ["flat"]))
+    head = [
+        rounded("flat", _ACT, 0),
+        restored("head", w["head"], np.float32(head_scale), np.int8),
+        restored("head_bias", w["head_bias"], np.float32(head_scale * _ACT), np.int32),
+    ]
+    nodes.append(helper.make_node("Gemm", head, ["raw"], transB=1))
+    out = rounded("raw", _OUT, 131)
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 3, SIZE, SIZE])],
+        [helper.make_tensor_value_info(out, TensorProto.FLOAT, ["batch", CLASSES])],
+        [numpy_helper.from_array(np.asarray(values), name) for name, values in stored.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def onnx_int8_bytes(**options) -> bytes:
+    """``onnx_int8_model`` as a file's bytes."""
+    return onnx_int8_model(**options).SerializeToString()
+
+
+def pte_bytes(name: str = "int8") -> bytes:
+    """The same as an ExecuTorch program: ``int8``, ``fp32``, ``portable``, ``softmax``, ``sigmoid`` (make_pte.py)."""
+    return Path(__file__).with_name(f"tiny_{name}.pte").read_bytes()
 
 
 def onnx_bytes(**options) -> bytes:

@@ -48,6 +48,7 @@ def test_a_stem_stride_is_mobilenet_s():
         (Selection(widths=(5,)), "scalecnn: 4, 6, 8"),
         (Selection(families=("scalecnn",), widths=(4, 0.25)), "found:    0.25"),
         (Selection(targets=("tflite-in8",)), "did you mean tflite-int8"),
+        (Selection(targets=("command-int8",)), "none is given"),
         (Selection(widths=(0.25,), stem_stride=3), "1 or 2"),
         (Selection(seeds=()), "an empty list"),
     ],

@@ -34,7 +34,8 @@ def sources(folder, body, before="", defines=(), header=HEADER):
     )
     elf = folder / "firmware.elf"
     flags = ["-mcpu=cortex-m4", *firmware_build._FLAGS, *(f"-D{name}" for name in defines)]
-    files = [*FIRMWARE.glob("*.c"), folder / "model.c", "-T", FIRMWARE / "firmware.ld", "-o", elf]
+    own = (FIRMWARE / f"{name}.c" for name in ("main", "startup", "semihosting"))
+    files = [*own, folder / "model.c", "-T", FIRMWARE / "firmware.ld", "-o", elf]
     return elf, ["arm-none-eabi-gcc", *flags, f"-I{folder}", f"-I{FIRMWARE}", *map(str, files)]
 
 

@@ -4,7 +4,16 @@ import tiny_models
 
 from tinyedge import errors
 from tinyedge.artifact import FAMILY_CONVENTION, load_artifact
-from tinyedge.targets.tflite import TfliteFp32, TfliteInt8, TfliteInt8Reference, TfliteInt8Xnnpack, delegated
+from tinyedge.targets.tflite import (
+    TfliteDynamic,
+    TfliteFp32,
+    TfliteInt8,
+    TfliteInt8Reference,
+    TfliteInt8Xnnpack,
+    TfliteInt16x8,
+    delegated,
+)
+from tinyedge.targets.tflm import TflmInt8
 
 
 def artifact_of(folder, content):
@@ -25,6 +34,26 @@ def test_the_kernels_are_those_of_the_runtimes_own_list(tmp_path):
     # Which operators XNNPACK takes is its release's choice; that it took the convolution is what its name promises.
     found = kernels(TfliteInt8Xnnpack(), artifact)
     assert found.startswith(("XNNPACK for 2 of 3", "XNNPACK for 3 of 3"))
+
+
+def test_the_kernels_asked_for_are_those_that_run(tmp_path):
+    dynamic = artifact_of(tmp_path, tiny_models.tflite("dynamic"))
+    assert kernels(TfliteDynamic(), dynamic).startswith("XNNPACK for")
+    assert kernels(TfliteDynamic("built-in"), dynamic) == "LiteRT built-in (3 operators, no delegate)"
+    finer = artifact_of(tmp_path, tiny_models.tflite("int16x8"))
+    assert kernels(TfliteInt16x8(), finer) == "LiteRT built-in (3 operators, no delegate)"
+    assert kernels(TfliteInt16x8("reference"), finer) == "LiteRT reference (3 operators, no delegate)"
+    for kind in (TfliteDynamic, TfliteInt16x8):
+        with pytest.raises(errors.UsageError, match="no such kernels") as caught:
+            kind("cmsis-nn")
+        assert caught.value.expected == " or ".join(kind.kernel_sets)
+
+
+def test_tflite_micro_refuses_float_activations_even_where_the_file_is_passed_off_as_int8(tmp_path):
+    artifact = artifact_of(tmp_path, tiny_models.tflite("dynamic"))
+    with pytest.raises(errors.TargetRefused, match="TensorFlow Lite Micro refuses") as caught:
+        in_this_process(TflmInt8(), artifact)
+    assert "Hybrid models are not supported" in caught.value.found
 
 
 class PretendsNoDelegate(TfliteInt8):

@@ -14,7 +14,9 @@ from tinyedge import __version__
 from tinyedge.artifact import load_artifact
 from tinyedge.cli.options import (
     ArenaOption,
+    BaudOption,
     ColorOption,
+    CommandOption,
     DataDirOption,
     DataOption,
     Format,
@@ -22,7 +24,9 @@ from tinyedge.cli.options import (
     KernelsOption,
     LayoutOption,
     NormalizeOption,
+    PortOption,
     ResizeOption,
+    TimeoutOption,
     print_json,
     stated_input,
     stderr,
@@ -57,6 +61,10 @@ def evaluate(
     ] = None,
     arena_bytes: ArenaOption = None,
     kernels: KernelsOption = None,
+    port: PortOption = None,
+    baud: BaudOption = None,
+    command: CommandOption = None,
+    timeout_s: TimeoutOption = None,
     save: Annotated[
         Path | None,
         typer.Option(
@@ -75,7 +83,9 @@ def evaluate(
       tinyedge evaluate --model int8.tflite --target tflm-int8 --data photos.npz
       tinyedge evaluate --model int8.tflite --save int8.outcomes.npz
     """
-    options = target_options(arena_bytes=arena_bytes, kernels=kernels)
+    options = target_options(
+        arena_bytes=arena_bytes, kernels=kernels, port=port, baud=baud, command=command, timeout_s=timeout_s
+    )
     build_target(target, options)
     if save is not None:
         check_writable(save)

@@ -65,14 +65,17 @@ def export(
     ] = None,
     representative: Annotated[
         int | None,
-        typer.Option(min=1, help="Training images that decide the int8 ranges (default: 1000).", show_default=False),
+        typer.Option(min=1, help="Training images that decide the ranges (default: 1000).", show_default=False),
     ] = None,
     representative_seed: Annotated[int, typer.Option(min=0, help="Which of the training images.")] = 0,
     calibration: Annotated[
         str | None,
-        typer.Option(help="minmax, minmax-plain or moving-average (default: minmax).", show_default=False),
+        typer.Option(
+            help="How the ranges follow: minmax, minmax-plain or moving-average (default: the exporter's first).",
+            show_default=False,
+        ),
     ] = None,
-    batch: Annotated[str, typer.Option(help="1, or dynamic (onnx-fp32).")] = "1",
+    batch: Annotated[str, typer.Option(help="1, or dynamic (onnx-fp32, onnx-int8).")] = "1",
     normalize: Annotated[
         str | None,
         typer.Option(
@@ -86,7 +89,7 @@ def export(
     data_dir: DataDirOption = None,
     format: FormatOption = Format.TEXT,
 ) -> None:
-    """Export a trained model to ONNX or TFLite, check the file, and write its side-car.
+    """Export a trained model to ONNX, TFLite or ExecuTorch, check the file, and write its side-car.
 
     \b
     Examples:
@@ -94,6 +97,8 @@ def export(
         --checkpoint runs/shapes/scalecnn-c6-seed0.safetensors
       tinyedge export --to onnx-fp32 --batch dynamic \\
         --checkpoint c6.safetensors --out c6.onnx
+      tinyedge export --to onnx-int8 --data cifar100 \\
+        --checkpoint c6.safetensors --out c6-int8.onnx
       tinyedge export --to tf-int8 --from model.keras --normalize 0..255 \\
         --data photos/ --out model.tflite
       tinyedge export --to onnx-fp32 --from nets:small --input-shape 96,96,3 \\

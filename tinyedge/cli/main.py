@@ -9,12 +9,16 @@ import typer
 
 from tinyedge import __version__, errors
 from tinyedge.cli import (
+    boards,
     compare,
     data,
     doctor,
     evaluate,
     export,
     family,
+    firmware,
+    fit,
+    parity,
     policy,
     power,
     report,
@@ -41,11 +45,15 @@ app.command("compare")(compare.compare)
 app.command("power")(power.power)
 app.add_typer(policy.app, name="policy")
 app.command("evaluate")(evaluate.evaluate)
+app.command("parity")(parity.parity)
+app.command("fit")(fit.fit)
+app.command("boards")(boards.boards)
 app.command("family")(family.family)
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("sweep", cls=sweep.RayCommand)(sweep.sweep)
 app.command("export")(export.export)
+app.command("firmware")(firmware.firmware)
 app.command("targets")(targets.targets)
 app.command("doctor")(doctor.doctor)
 

@@ -97,6 +97,40 @@ KernelsOption = Annotated[
         "--kernels", help="Firmware's kernels: cmsis-nn or portable (default: the core's).", show_default=False
     ),
 ]
+PortOption = Annotated[
+    str | None,
+    typer.Option("--port", help="The serial port of the board, e.g. /dev/ttyACM0 (serial-int8).", show_default=False),
+]
+BaudOption = Annotated[
+    int | None,
+    typer.Option("--baud", min=1, help="Bits a second on --port (default: 115200).", show_default=False),
+]
+CommandOption = Annotated[
+    str | None,
+    typer.Option(
+        "--command",
+        help="What the targets command-* start: three paths are put behind it, model, images, results "
+        "(docs/command.md).",
+        show_default=False,
+    ),
+]
+TimeoutOption = Annotated[
+    float | None,
+    typer.Option("--timeout-s", help="How long one start of --command may take (default: 300).", show_default=False),
+]
+BoardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--board",
+        metavar="NAME|PATH",
+        help="The board that the model is for (tinyedge boards, or a .toml file): its flash and RAM are limits too.",
+        show_default=False,
+    ),
+]
+FpsOption = Annotated[
+    float | None,
+    typer.Option("--fps", help="Inferences a second that the board must not be ruled out for.", show_default=False),
+]
 FamilyOption = Annotated[str, typer.Option("--family", help="scalecnn or mobilenetv2.")]
 
 

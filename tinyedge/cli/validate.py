@@ -7,23 +7,30 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from tinyedge import foreign, probe
 from tinyedge.artifact import Artifact
+from tinyedge.board import find_board
+from tinyedge.board_use import Aim, choose_target
 from tinyedge.cli.options import (
     NORMALIZE,
     ArenaOption,
+    BaudOption,
+    BoardOption,
     ColorOption,
+    CommandOption,
     DataDirOption,
     DataOption,
     FamilyOption,
     Format,
     FormatOption,
+    FpsOption,
     KernelsOption,
     LayoutOption,
     NormalizeOption,
+    PortOption,
     ResizeOption,
+    TimeoutOption,
     parse_formats,
     print_json,
     stated_input,
@@ -31,6 +38,7 @@ from tinyedge.cli.options import (
     stdout,
     target_options,
 )
+from tinyedge.cli.progress import Steps, bars
 from tinyedge.data import Dataset, load_dataset
 from tinyedge.data.labels import in_order, read_labels
 from tinyedge.errors import UsageError
@@ -52,7 +60,15 @@ REFERENCE_TARGETS = {"onnx": "onnx-fp32", "tflite": "tflite-fp32", "checkpoint":
 
 
 def validate(
-    target: Annotated[str, typer.Option(help="What runs the deployed model: see tinyedge targets.")] = "tflite-int8",
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="What runs the deployed model: see tinyedge targets (default: tflite-int8, or the board's own).",
+            show_default=False,
+        ),
+    ] = None,
+    board: BoardOption = None,
+    fps: FpsOption = None,
     params: Annotated[
         str | None, typer.Option(help="Shipped family member by size, e.g. 50k: the nearest is taken, and said.")
     ] = None,
@@ -100,6 +116,10 @@ def validate(
     ] = PARITY_IMAGES,
     arena_bytes: ArenaOption = None,
     kernels: KernelsOption = None,
+    port: PortOption = None,
+    baud: BaudOption = None,
+    command: CommandOption = None,
+    timeout_s: TimeoutOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the samples that --images and --parity draw.")] = 0,
     formats: Annotated[
         str | None,
@@ -135,8 +155,12 @@ def validate(
       tinyedge validate --reference float.onnx --deployed int8.tflite \\
         --normalize 0..1 --labels labels.txt --data my_images/
     """
+    aim = _aim(board, fps)
+    target = choose_target(aim, target)
     runtime = lookup(TARGETS, "target", target)
-    options = target_options(arena_bytes=arena_bytes, kernels=kernels)
+    options = target_options(
+        arena_bytes=arena_bytes, kernels=kernels, port=port, baud=baud, command=command, timeout_s=timeout_s
+    )
     own_options, _ = split_options(options, target, parity)
     chosen, folder = _reports(formats, out, baseline)
     rules = DEFAULT_POLICY if policy is None else read_policy(policy)
@@ -168,8 +192,8 @@ def validate(
         if look:
             with notes.status("trying the input convention on a few images"):
                 probe.check(reference=pair[0], deployed=pair[1], data=dataset, seed=seed)
-    dataset = _sampled(dataset, images, whole, runtime.default_images, seed, notes)
-    with _bar(notes) as bar:
+    dataset = sampled(dataset, images, whole, runtime.default_images, seed, notes)
+    with bars(notes) as bar:
         result = run(
             reference=float_model,
             deployed=shipped,
@@ -181,7 +205,8 @@ def validate(
             parity_images=parity,
             options=options,
             baseline=last,
-            on_progress=_Steps(bar),
+            aim=aim,
+            on_progress=Steps(bar),
         )
     if chosen:
         for path in write_reports(result, chosen, folder, dataset):
@@ -191,6 +216,14 @@ def validate(
     else:
         terminal.render(result, stdout())
     raise typer.Exit(result.verdict.exit_code)
+
+
+def _aim(board: str | None, fps: float | None) -> Aim | None:
+    if board is None:
+        if fps is not None:
+            raise UsageError("a frame rate of which board?", where="--fps", found="no --board", fix="tinyedge boards")
+        return None
+    return Aim(find_board(board), fps)
 
 
 def _check_files(
@@ -213,7 +246,7 @@ def _check_files(
         )
 
 
-def _sampled(data: Dataset, images: int | None, whole: bool, enough: int | None, seed: int, notes: Console) -> Dataset:
+def sampled(data: Dataset, images: int | None, whole: bool, enough: int | None, seed: int, notes: Console) -> Dataset:
     """As many images as are asked for; ``enough`` of them where nothing is."""
     if images is not None and whole:
         raise UsageError("all images, or how many?", found=f"--all and --images {images}", expected="one of the two")
@@ -268,27 +301,3 @@ def _say_input(pair: tuple[Model, Model], data: Dataset, notes: Console) -> None
         artifact = model.artifact
         steps = "; ".join(artifact.preparation(data.images.shape[1:]))
         notes.print(f"{side}: {artifact.path.name}: {steps}; {artifact.output_kind} out", markup=False, soft_wrap=True)
-
-
-def _bar(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description:<22}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-    )
-
-
-class _Steps:
-    """One bar a step, as the steps report themselves."""
-
-    def __init__(self, bar: Progress) -> None:
-        self._bar = bar
-        self._tasks: dict[str, TaskID] = {}
-
-    def __call__(self, step: str, done: int, total: int) -> None:
-        if step not in self._tasks:
-            self._tasks[step] = self._bar.add_task(step, total=total)
-        self._bar.update(self._tasks[step], completed=done, total=total)

@@ -11,6 +11,7 @@ from tinyedge.formats.facts import ModelFacts
 _BY_SUFFIX = {
     ".tflite": "tinyedge.formats.tflite",
     ".onnx": "tinyedge.formats.onnx",
+    ".pte": "tinyedge.formats.executorch",
     ".safetensors": "tinyedge.formats.checkpoint",
 }
 
@@ -21,7 +22,7 @@ def read_model(path: Path, layout: str | None = None) -> ModelFacts:
     """What the file says of itself.
 
     Args:
-        path: an existing ``.tflite``, ``.onnx`` or ``.safetensors``; the suffix decides how it is read.
+        path: an existing ``.tflite``, ``.onnx``, ``.pte`` or ``.safetensors``; the suffix decides how it is read.
         layout: ``NHWC`` or ``NCHW``: settles an input shape that can be read both ways.
 
     Raises:

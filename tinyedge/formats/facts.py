@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,20 @@ from tinyedge.artifact import InputConvention, TensorSpec
 from tinyedge.errors import ArtifactUnsupported
 
 CHANNELS = (1, 3)
+PRECISIONS = {
+    "fp32": "float32 weights and activations",
+    "int8": "int8 weights and activations",
+    "int16x8": "int8 weights, int16 activations",
+    "dynamic": "int8 weights, float32 activations that are quantized as they come",
+}
+"""What a model can be, in words."""
+_BY_TYPES = {
+    ("float32", "float32"): "fp32",
+    ("int8", "int8"): "int8",
+    ("int16", "int8"): "int16x8",
+    ("float32", "int8"): "dynamic",
+}
+"""By a layer's activations and weights."""
 
 
 @dataclass(frozen=True)
@@ -18,8 +34,8 @@ class ModelFacts:
     """What a model file says of itself.
 
     Args:
-        format: ``tflite``, ``onnx`` or ``checkpoint``.
-        precision: ``fp32`` or ``int8``, by the weights.
+        format: ``tflite``, ``onnx``, ``executorch`` or ``checkpoint``.
+        precision: one of ``PRECISIONS``.
         params: elements of the file's weights and biases, or the trainable parameters where the file says so.
         input: what goes in, ``(batch, H, W, C)`` or ``(batch, C, H, W)``.
         output: what comes out, ``(batch, K)``; dimensions of 1 between the two are dropped.
@@ -103,30 +119,40 @@ def class_shape(shape: tuple[int, ...], path: Path) -> tuple[int, int]:
     return shape[0], classes
 
 
-def single_precision(dtypes: dict[str, str], path: Path) -> str:
-    """``fp32`` or ``int8`` from the dtypes of the weights, by the operator or tensor that they belong to.
+def model_precision(layers: Mapping[str, tuple[str, str]], path: Path) -> str:
+    """One of ``PRECISIONS``, by what each layer that multiplies computes with.
+
+    Float layers beside dynamic ones are ``dynamic``: converters leave small layers float, and every activation is
+    float in either.
+
+    Args:
+        layers: the type of the activations that go in, and of the stored weights, by the layer's name.
+        path: for the message.
 
     Raises:
-        ArtifactUnsupported: where they are mixed, of another type, or there are none.
+        ArtifactUnsupported: where they are mixed otherwise, of other types, or there are none.
     """
-    found = set(dtypes.values())
-    if found == {"float32"}:
-        return "fp32"
-    if found == {"int8"}:
-        return "int8"
-    if not found:
+    if not layers:
         raise ArtifactUnsupported(
             "the model has no weights", where=path, found="no constant of a convolution or a fully connected layer"
         )
-    example = {dtype: name for name, dtype in dtypes.items()}
+    found = {_BY_TYPES.get(types) for types in layers.values()}
+    if found == {"fp32", "dynamic"}:
+        return "dynamic"
+    (precision, *others) = found
+    if precision is not None and not others:
+        return precision
+    counts = Counter(layers.values())
+    example = {types: name for name, types in layers.items()}
     listed = ", ".join(
-        f"{dtype} ({list(dtypes.values()).count(dtype)}, e.g. {example[dtype]})" for dtype in sorted(found)
+        f"{weights} weights under {activations} activations ({count}, e.g. {example[activations, weights]})"
+        for (activations, weights), count in sorted(counts.items())
     )
     raise ArtifactUnsupported(
-        "the weights are not all of one supported type",
+        "the layers are not all of one supported precision",
         where=path,
         found=listed,
-        expected="all float32, or all int8",
+        expected="; or ".join(f"{name}: {what}" for name, what in PRECISIONS.items()),
         fix="export it again: a layer that a quantizer skipped stays float and is slow or impossible on the device",
     )
 

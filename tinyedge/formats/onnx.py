@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
@@ -10,14 +12,40 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from tinyedge.artifact import TensorSpec
 from tinyedge.errors import ArtifactCorrupt, ArtifactUnsupported
-from tinyedge.formats.facts import ModelFacts, class_shape, image_layout, single_precision
+from tinyedge.formats.facts import ModelFacts, class_shape, image_layout, model_precision
 
 _LOGITS = {"Gemm", "MatMul", "Conv", "Add", "LogSoftmax"}
 """A log-softmax is the logits less one number a row, which no metric of logits can see."""
 _THROUGH = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "GlobalAveragePool", "AveragePool", "ReduceMean"}
 _THROUGH |= {"QuantizeLinear", "DequantizeLinear"}
+_MOVES = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Transpose"}
 _WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
 _QUANTIZED_WEIGHTS = {"QLinearConv": 3, "QLinearMatMul": 3, "ConvInteger": 1, "MatMulInteger": 1}
+_DYNAMIC = {"ConvInteger", "MatMulInteger"}
+_RUNTIME_INTEGER = {*_QUANTIZED_WEIGHTS, "QGemm", "MatMulIntegerToFloat"}
+_RUNTIME_FLOAT = _WEIGHTED | {"FusedConv", "NhwcFusedConv", "FusedGemm", "FusedMatMul"}
+
+
+@dataclass(frozen=True)
+class RuntimeLayers:
+    """The layers that multiply in a graph as ONNX Runtime optimized it, by operator and name.
+
+    Args:
+        integer: those that compute with integers.
+        floating: the others.
+    """
+
+    integer: tuple[str, ...]
+    floating: tuple[str, ...]
+
+    @property
+    def found(self) -> str:
+        """How many, of which operators; the first that are float."""
+        kinds = Counter(name.partition(" ")[0] for name in self.integer)
+        listed = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "none"
+        total = len(self.integer) + len(self.floating)
+        text = f"{len(self.integer)} of {total} layers with integers ({listed})"
+        return text + (f"; float: {', '.join(self.floating[:3])}" if self.floating else "")
 
 
 def read(path: Path, layout: str | None = None) -> ModelFacts:
@@ -41,12 +69,42 @@ def read(path: Path, layout: str | None = None) -> ModelFacts:
     image, scores = _shape(inputs[0]), _shape(graph.output[0])
     return ModelFacts(
         format="onnx",
-        precision=single_precision(_weight_dtypes(graph, constants), path),
+        precision=model_precision(_layer_types(graph, constants), path),
         params=sum(_elements(t) for t in constants.values() if t.data_type != onnx.TensorProto.INT64),
         input=TensorSpec(inputs[0].name, image, _dtype(inputs[0]), image_layout(image, path, layout)),
         output=TensorSpec(graph.output[0].name, class_shape(scores, path), _dtype(graph.output[0]), "NK"),
         output_kind=_output_kind(graph, path),
     )
+
+
+def runtime_layers(content: bytes) -> RuntimeLayers:
+    """The layers of an optimized graph: what ONNX Runtime wrote to ``optimized_model_filepath``."""
+    nodes = onnx.load_model_from_string(content).graph.node
+    integer, floating = (
+        tuple(f"{node.op_type} {node.name}".strip() for node in nodes if node.op_type in kinds)
+        for kinds in (_RUNTIME_INTEGER, _RUNTIME_FLOAT)
+    )
+    return RuntimeLayers(integer, floating)
+
+
+def output_quantization(path: Path) -> tuple[float, int, str]:
+    """Scale, zero point and type of the scores of a QDQ model, which its last node makes real.
+
+    Raises:
+        ArtifactUnsupported: where the graph does not end in a DequantizeLinear of constants.
+    """
+    graph = _parse(path).graph
+    last = next((node for node in graph.node if graph.output[0].name in node.output), None)
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    if last is None or last.op_type != "DequantizeLinear" or not set(last.input[1:]) <= set(constants):
+        raise ArtifactUnsupported(
+            "the model does not end in a DequantizeLinear",
+            where=path,
+            found=None if last is None else last.op_type,
+            expected="quantized scores",
+        )
+    scale, zero_point = (onnx.numpy_helper.to_array(constants[name]) for name in last.input[1:3])
+    return float(scale), int(zero_point), str(zero_point.dtype)
 
 
 def _parse(path: Path) -> onnx.ModelProto:
@@ -111,23 +169,44 @@ def _dtype(value: onnx.ValueInfoProto) -> str:
         return f"type {code}"
 
 
-def _weight_dtypes(graph: onnx.GraphProto, constants: dict[str, onnx.TensorProto]) -> dict[str, str]:
-    """The stored type of each layer's weights, also behind DequantizeLinear, by the layer."""
+def _layer_types(graph: onnx.GraphProto, constants: dict[str, onnx.TensorProto]) -> dict[str, tuple[str, str]]:
+    """Activations' and weights' type of each layer that multiplies, by its name.
+
+    Weights behind a DequantizeLinear count as what is stored, activations behind one as what they were quantized to:
+    a runtime computes such a layer with integers if it can (``onnx-int8`` looks whether it does).
+    """
     made_by = {name: node for node in graph.node for name in node.output}
     found = {}
     for node in graph.node:
         position = 1 if node.op_type in _WEIGHTED else _QUANTIZED_WEIGHTS.get(node.op_type)
         if position is None or len(node.input) <= position:
             continue
-        name = node.input[position]
+        name, restored = node.input[position], False
         for _ in graph.node:
             if name in constants or name not in made_by or not made_by[name].input:
                 break
+            restored |= made_by[name].op_type == "DequantizeLinear"
             name = made_by[name].input[0]
         if name in constants:
-            code = constants[name].data_type
-            found[f"{node.op_type} {node.name or name}"[:80]] = str(onnx.helper.tensor_dtype_to_np_dtype(code))
+            stored = str(onnx.helper.tensor_dtype_to_np_dtype(constants[name].data_type)).replace("uint8", "int8")
+            activations = _activations(node, made_by)
+            if restored and activations == "float32":
+                stored += " restored to float"
+            found[f"{node.op_type} {node.name or name}"[:80]] = (activations, stored)
     return found
+
+
+def _activations(node: onnx.NodeProto, made_by: dict[str, onnx.NodeProto]) -> str:
+    """What goes into a layer: ``int8`` (or uint8) where it is quantized beforehand, else ``float32``."""
+    if node.op_type in _QUANTIZED_WEIGHTS:
+        return "float32" if node.op_type in _DYNAMIC else "int8"
+    name = node.input[0]
+    for _ in made_by:
+        maker = made_by.get(name)
+        if maker is None or maker.op_type not in _MOVES or not maker.input:
+            return "int8" if maker is not None and maker.op_type == "DequantizeLinear" else "float32"
+        name = maker.input[0]
+    return "float32"
 
 
 def _output_kind(graph: onnx.GraphProto, path: Path) -> str:

@@ -18,7 +18,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tinyedge.artifact import TensorSpec
 from tinyedge.errors import ArtifactCorrupt, ArtifactUnsupported
-from tinyedge.formats.facts import ModelFacts, checked_quantization, class_shape, image_layout, single_precision
+from tinyedge.formats.facts import ModelFacts, checked_quantization, class_shape, image_layout, model_precision
 
 _MAGIC = b"TFL3"
 _WEIGHTED = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "BATCH_MATMUL"}
@@ -90,7 +90,7 @@ def read(path: Path, layout: str | None = None) -> ModelFacts:
     image, scores = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
     return ModelFacts(
         format="tflite",
-        precision=single_precision(_weight_dtypes(graph), path),
+        precision=model_precision(_layer_types(graph), path),
         params=_count(graph),
         input=_spec(image, image.shape, image_layout(image.shape, path, layout), path),
         output=_spec(scores, class_shape(scores.shape, path), "NK", path),
@@ -223,33 +223,42 @@ def _enum(kind: type) -> dict[int, str]:
     return {value: name for name, value in vars(kind).items() if isinstance(value, int)}
 
 
-def _weights(graph: Graph) -> Iterator[tuple[str, int]]:
-    """Names and tensors that are weights: the constant second input of the operators that multiply.
+def _weights(graph: Graph) -> Iterator[tuple[Operator, int, bool]]:
+    """The operators that multiply, their weights, and whether these become float before: the constant second input.
 
-    A constant that reaches the operator through a DEQUANTIZE (float16 weights) counts as what is stored.
+    A constant that reaches the operator through a DEQUANTIZE (float16 or weight-only int8) counts as what is stored.
     """
     made_by = {index: operator for operator in graph.operators for index in operator.outputs}
     for operator in graph.operators:
         if operator.name not in _WEIGHTED or len(operator.inputs) < 2:
             continue
-        index = operator.inputs[1]
-        while index in made_by and made_by[index].name == "DEQUANTIZE":
-            index = made_by[index].inputs[0]
+        index, restored = operator.inputs[1], False
+        for _ in graph.operators:  # a circle ends
+            if index not in made_by or made_by[index].name != "DEQUANTIZE":
+                break
+            index, restored = made_by[index].inputs[0], True
         if index >= 0 and graph.tensors[index].constant:
-            yield f"{operator.name} {graph.tensors[index].name}"[:80], index
+            yield operator, index, restored
 
 
-def _weight_dtypes(graph: Graph) -> dict[str, str]:
-    return {name: graph.tensors[index].dtype for name, index in _weights(graph)}
+def _layer_types(graph: Graph) -> dict[str, tuple[str, str]]:
+    """Activations' and weights' type of each layer that multiplies, by its name."""
+    found = {}
+    for operator, index, restored in _weights(graph):
+        weights = graph.tensors[index]
+        data = operator.inputs[2 if operator.name == "TRANSPOSE_CONV" and len(operator.inputs) > 2 else 0]
+        stored = f"{weights.dtype} restored to float" if restored else weights.dtype
+        found[f"{operator.name} {weights.name}"[:80]] = (graph.tensors[data].dtype, stored)
+    return found
 
 
 def _count(graph: Graph) -> int:
     """Elements of weights, of the biases beside them, and of float constants (scales of a batch norm not folded)."""
-    indices = {index for _, index in _weights(graph)}
+    indices = {index for _, index, _ in _weights(graph)}
     for operator in graph.operators:
         for index in operator.inputs:
             tensor = graph.tensors[index]
-            bias = operator.name in _WEIGHTED and tensor.dtype == "int32" and index in operator.inputs[2:]
+            bias = operator.name in _WEIGHTED and tensor.dtype in ("int32", "int64") and index in operator.inputs[2:]
             if index >= 0 and tensor.constant and (bias or tensor.dtype == "float32"):
                 indices.add(index)
     return sum(int(np.prod(graph.tensors[index].shape)) for index in indices)

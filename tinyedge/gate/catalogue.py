@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tinyedge.gate import accuracy, baseline, bottom5, ece, floors, inequality, shares, signed_gap, worst_class
+from tinyedge.gate import accuracy, baseline, bottom5, budget, ece, floors, inequality, shares, signed_gap, worst_class
 from tinyedge.gate.result import Case, GateResult
 from tinyedge.gate.rule import Rule
 
@@ -41,5 +41,6 @@ GATES: tuple[Gate, ...] = (
     Gate("ties", "Ties", shares.TiesRule, shares.judge_ties),
     Gate("parity", "Kernel parity", shares.ParityRule, shares.judge_parity),
     Gate(floors.NAME, floors.TITLE, floors.FloorsRule, floors.judge_floors),
+    Gate(budget.NAME, budget.TITLE, budget.BudgetRule, budget.judge_budget),
     Gate(baseline.NAME, baseline.TITLE, baseline.BaselineRule, baseline.judge_baseline),
 )

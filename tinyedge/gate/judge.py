@@ -31,7 +31,8 @@ def judge(
         deployed: the deployed artifact, on the same images in the same order.
         policy: the limits.
         parity: against TensorFlow Lite Micro, for a microcontroller target; or why there is none.
-        facts: what is known of the deployed file: ``size_bytes`` and ``arena_bytes``, each where it is known.
+        facts: what is known of the deployed file, as ``size_bytes`` and ``arena_bytes``, and of the device that it is
+            for (``tinyedge.board_use``), each where it is known.
         baseline: the last release's deployed model on the same images in the same order; or why there is none.
         overlap: how many of the images are, to the last pixel, also in the deployed model's representative dataset;
             ``None`` where that is not known, which the evidence gate says.

@@ -22,7 +22,7 @@ _WORDS = {
     str: "a text in quotes",
     tuple: 'an array of texts in quotes, such as ["a", "b"]',
 }
-_EXAMPLES = {"percent": 50.0, "pp": 5.0, "bytes": 65536.0}
+_EXAMPLES = {"percent": 50.0, "pp": 5.0, "bytes": 65536.0, "instructions": 1e7}
 """What a limit that is not set is shown with, commented out, by its unit."""
 
 

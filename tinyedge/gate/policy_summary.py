@@ -53,7 +53,9 @@ def with_unit(key: str, value: Any) -> str:
         return "true" if value else "false"
     if not isinstance(value, int | float):
         return str(value)
-    return f"{value:,.0f} bytes" if key.endswith("_bytes") else f"{value:g}{_UNITS.get(key.rpartition('_')[2], '')}"
+    if key.endswith(("_bytes", "_instructions")):
+        return f"{value:,.0f} {key.rpartition('_')[2]}"
+    return f"{value:g}{_UNITS.get(key.rpartition('_')[2], '')}"
 
 
 def cautions(policy: Policy) -> tuple[str, ...]:

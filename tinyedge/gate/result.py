@@ -79,7 +79,8 @@ class Case:
         parity: against TensorFlow Lite Micro, where the target is a microcontroller's; or why there is none.
         confidence: of each one-sided bound, e.g. 0.95.
         min_images: below which nothing is concluded.
-        facts: what is known of the deployed file: ``size_bytes`` and ``arena_bytes``, each where it is known.
+        facts: what is known of the deployed file, as ``size_bytes`` and ``arena_bytes``, and of the device that it is
+            for (``tinyedge.board_use``), each where it is known.
         baseline: the last release's deployed model on the same images in the same order; or why there is none.
         overlap: how many of the images are, to the last pixel, also in the deployed model's representative dataset;
             ``None`` where that is not known.
@@ -123,7 +124,7 @@ class GateResult:
         title: what a reader sees.
         status: PASS, FAIL or INCONCLUSIVE.
         figure: the point estimate.
-        unit: ``pp``, ``%``, ``images``, ``bytes`` or ``score`` (a plain number).
+        unit: ``pp``, ``%``, ``images``, ``bytes``, ``instructions``, ``cycles`` or ``score`` (a plain number).
         interval: one-sided bounds of the true figure, below and above, or ``None``.
         limit: the policy's.
         detail: one sentence for a person.

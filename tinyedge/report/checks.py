@@ -16,6 +16,7 @@ from tinyedge.gate.signed_gap import EITHER_SIGN
 from tinyedge.report.codec import decode
 
 if TYPE_CHECKING:
+    from tinyedge.report.kernels import KernelMatrix
     from tinyedge.report.schema import ClassChange, NewlyWrong, Parity, Report, Side
 
 _NEEDED: dict[str, dict[str, Any]] = {
@@ -38,6 +39,23 @@ _NEEDED_OF_SIDE: dict[str, dict[str, Any]] = {
     "metrics": {"accuracy": float, "ece": float, "ece_floor": float, "signed_gap": float, "nll": float, "brier": float},
 }
 _NEEDED_OF_RELEASE = {"accuracy": float, "ece": float, "signed_gap": float, "size_bytes": float}
+_NEEDED_OF_LAYER = {"name": str, "kernel": str, "instructions": int}
+_COUNTED_OF_DEVICE = (
+    "flash_bytes", "ram_bytes", "arena_bytes", "stack_bytes", "instructions", "baud", "frames_sent", "frames_resent",
+    "frames_corrupted", "frames_corrupted_there", "frames_refused", "resets",
+)  # fmt: skip
+_SAID_OF_DEVICE = ("device", "compiler", "instruction_set", "emulator", "machine_emulated", "port")
+_OF_DEVICE: dict[str, Any] = dict.fromkeys(_COUNTED_OF_DEVICE, int | None) | dict.fromkeys(_SAID_OF_DEVICE, str | None)
+"""What a target may say of a device."""
+_NEEDED_OF_ESTIMATE = {
+    "accelerator": str,
+    "label": str,
+    "cycles": int,
+    "sram_bytes": int,
+    "flash_bytes": int,
+    "cpu_operators": tuple[str, ...],
+}
+_NEEDED_OF_BOARD = {"core": str, "clock_hz": int, "flash_bytes": int, "ram_bytes": int}
 """What readers may count on in the free-form parts; whatever else is there is kept as it is."""
 _SHA256 = re.compile("[0-9a-f]{64}")
 _BOUNDED = ("accuracy", "inequality", "ece", "churn", "saturation", "ties", "parity")
@@ -63,10 +81,19 @@ def check_report(report: Report, where: str) -> None:
         _check_side(getattr(report, name), f"{where}.{name}")
     if report.parity is not None:
         _check_parity(report.parity, f"{where}.parity")
+    if report.kernels is not None:
+        _check_kernels(report.kernels, report, f"{where}.kernels")
     _check_gates(report, f"{where}.verdict")
     _check_examples(report, where)
     _check_changes(report, where)
     _check_baseline(report, f"{where}.baseline")
+    if report.board is not None:
+        _check_keys(report.board.facts, _NEEDED_OF_BOARD, f"{where}.board.facts")
+        _check_counts([("fps", report.board.fps), ("max_fps", report.board.max_fps)], f"{where}.board")
+        if report.board.estimate is not None:
+            _check_keys(report.board.estimate, _NEEDED_OF_ESTIMATE, f"{where}.board.estimate")
+        if report.board.estimate is not None:
+            _check_keys(report.board.estimate, _NEEDED_OF_ESTIMATE, f"{where}.board.estimate")
 
 
 def contradiction(what: str, found: object, expected: object, where: str | None = None) -> ReportError:
@@ -98,9 +125,13 @@ def _check_shares(shares: Iterable[tuple[str, float | None]], where: str) -> Non
             raise contradiction("a share that is none", share, "0 to 1", f"{where}.{name}")
 
 
-def _check_arena(facts: dict[str, Any], where: str) -> None:
-    arena = decode(int | None, facts.get("arena_bytes"), f"{where}.arena_bytes")
-    _check_counts([("arena_bytes", arena)], where)
+def _check_device(facts: dict[str, Any], where: str) -> None:
+    """What a run says of the device that it was on, where it says something."""
+    _check_keys(facts, {key: kind for key, kind in _OF_DEVICE.items() if key in facts}, where)
+    _check_counts(((key, facts.get(key)) for key in _COUNTED_OF_DEVICE), where)
+    for i, layer in enumerate(decode(tuple[dict[str, Any], ...], facts.get("layers", []), f"{where}.layers")):
+        _check_keys(layer, _NEEDED_OF_LAYER, f"{where}.layers[{i}]")
+        _check_counts([("instructions", layer["instructions"])], f"{where}.layers[{i}]")
 
 
 def _check_side(side: Side, where: str) -> None:
@@ -109,7 +140,7 @@ def _check_side(side: Side, where: str) -> None:
     _check_digest(side.artifact["sha256"], f"{where}.artifact.sha256")
     _check_counts(((name, side.artifact[name]) for name in ("size_bytes", "params")), f"{where}.artifact")
     _check_shares(((name, side.metrics[name]) for name in ("accuracy", "ece", "ece_floor")), f"{where}.metrics")
-    _check_arena(side.target, f"{where}.target")
+    _check_device(side.target, f"{where}.target")
     for i, found in enumerate(side.reliability):
         place = f"{where}.reliability[{i}]"
         _check_counts([("count", found.count)], place)
@@ -124,12 +155,22 @@ def _check_side(side: Side, where: str) -> None:
 
 
 def _check_parity(parity: Parity, where: str) -> None:
-    _check_arena(parity.facts, f"{where}.facts")
+    _check_device(parity.facts, f"{where}.facts")
     _check_counts(((str(step), count) for step, count in parity.lsb_histogram.items()), f"{where}.lsb_histogram")
     if not sum(parity.lsb_histogram.values()):
         raise contradiction("a histogram of nothing", parity.lsb_histogram, "a count or more", f"{where}.lsb_histogram")
     if not 0 <= parity.argmax_flips <= parity.images:
         raise contradiction("more flips than images", parity.argmax_flips, f"0 to {parity.images}", where)
+
+
+def _check_kernels(matrix: KernelMatrix, report: Report, where: str) -> None:
+    """Its own parts it has checked itself; this is whether it is of this report's data."""
+    for path in matrix.paths:
+        _check_keys(path.facts, {"kernels": str}, f"{where}.{path.name[:60]}.facts")
+    if not 1 <= matrix.images <= report.data["images"] or matrix.classes != report.data["classes"]:
+        found = f"{matrix.images} images of {matrix.classes} classes"
+        expected = f"up to {report.data['images']}, {report.data['classes']} classes"
+        raise contradiction("kernels on other images than its data", found, expected, where)
 
 
 def _check_gates(report: Report, where: str) -> None:
@@ -177,6 +218,8 @@ def _can_be(gate: GateResult) -> bool:
 
 def _sides(gate: GateResult, slack: float) -> tuple[bool, bool]:
     """Whether the figures allow that the limit is shown to be kept, and that it is shown not to be."""
+    if gate.name.startswith("budget."):  # its note says where the figure is from, the figure alone decides
+        return gate.figure <= gate.limit, gate.figure > gate.limit
     if (gate.interval is None and gate.unit != "bytes") or gate.note is not None:
         return True, True
     low, high = gate.interval or (gate.figure, gate.figure)

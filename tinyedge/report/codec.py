@@ -20,6 +20,8 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from tinyedge.errors import ReportError
 
+ADDED_LATER = {"added_later": True}
+"""Metadata of a field that earlier reports of the same schema lack: its default then stands for it."""
 _LARGEST = 2**63
 _WORDS = {str: "a text", int: "a whole number", float: "a finite number", bool: "true or false", type(None): "null"}
 
@@ -119,8 +121,8 @@ def _dataclass(kind: Any, value: Any, where: str) -> Any:
     if not isinstance(value, dict):
         raise _wrong(value, "an object", where)
     hints = _hints(kind)
-    names = [f.name for f in fields(kind)]
-    unknown, missing = [n for n in value if n not in names], [n for n in names if n not in value]
+    names = [f.name for f in fields(kind) if f.name in value or f.metadata != ADDED_LATER]
+    unknown, missing = [n for n in value if n not in hints], [n for n in names if n not in value]
     if unknown:
         close = get_close_matches(unknown[0], missing or names, n=1)
         raise ReportError(

@@ -20,7 +20,7 @@ from markupsafe import Markup
 from tinyedge.gate import GateResult
 from tinyedge.gate.signed_gap import EITHER_SIGN
 from tinyedge.metrics.catalogue import METRICS
-from tinyedge.report import charts
+from tinyedge.report import charts, device
 from tinyedge.report.changes import Group, by_class, by_superclass
 from tinyedge.report.pictures import Pictures, listed
 from tinyedge.report.schema import Report
@@ -49,7 +49,7 @@ def render(report: Report, pictures: Pictures | None = None) -> str:
         pictures: of newly wrong images; without any it names them.
     """
     style, script = _part("report.css"), _part("report.js")
-    groups = by_class(report.examples)
+    groups, layers = by_class(report.examples), device.layers(report.deployed.target)
     return (
         _environment()
         .get_template("report.html")
@@ -70,6 +70,12 @@ def render(report: Report, pictures: Pictures | None = None) -> str:
             reliability=_reliability(report),
             metrics=_metrics(report),
             lsb=None if report.parity is None else charts.lsb(report.parity),
+            on_device=device.is_firmware(report.deployed.target),
+            device_rows=device.rows(report),
+            uses=device.uses(report),
+            layers=layers,
+            most_share=max((layer.share for layer in layers), default=1.0) or 1.0,
+            beside=() if report.kernels is None else device.beside(report.kernels),
             provenance=_provenance(report),
             shown_classes=SHOWN_CLASSES,
             style=Markup(style),  # noqa: S704  # a file of this package

@@ -11,6 +11,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from tinyedge.gate import GateResult, Skipped, Status
+from tinyedge.report import device
 from tinyedge.report.schema import Report
 from tinyedge.report.words import bounds_of, headline, limit_of, quantity, reason_of, visible
 
@@ -56,6 +57,7 @@ def _properties(report: Report) -> dict[str, Any]:
         "policy.name": report.policy["name"],
         "policy.digest": report.policy["digest"],
         "tinyedge": report.run["tinyedge"],
+        **device.recorded(report),
     }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from tinyedge.gate import GateResult, Status
+from tinyedge.report import device
 from tinyedge.report.changes import Group, by_class
 from tinyedge.report.schema import Report
 from tinyedge.report.words import LONGEST_NAME, bounds_of, headline, limit_of, quantity, reasons, visible
@@ -24,13 +25,14 @@ _MEANS_SOMETHING = re.compile(
 )
 _BEGINS_A_REFERENCE = "@#!~$&^%-"
 """On GitHub or GitLab, before a name or a number: a person, an issue, a merge request, a label, a milestone."""
+_HEADLESS = ("| | |", "|---|---|")
 _SHOWN_CLASSES = 10
 _SHOWN_EXAMPLES = 20
 
 
 def render(report: Report) -> str:
     """Verdict, reasons, gates; classes, images and provenance folded. What would not fit is left out, and said."""
-    parts = [_head(report), _gates(report), _classes(report), _examples(report), _provenance(report)]
+    parts = [_head(report), _gates(report), _device(report), _classes(report), _examples(report), _provenance(report)]
     text = ""
     for i, part in enumerate(parts):
         note = "\nThe rest does not fit here: see the whole report.\n"
@@ -148,14 +150,44 @@ def _examples(report: Report) -> str:
     return _folded(f"{len(wrong):,} images are newly wrong{rest}", lines)
 
 
+def _device(report: Report) -> str:
+    lines = [*_HEADLESS, *(f"| {row.title} | {escaped(row.text)} |" for row in device.rows(report))]
+    found = _folded("What ran, and what it takes", lines)
+    if uses := device.uses(report):
+        lines = ["| of the board | takes | | may take | has |", "|---|--:|---|--:|--:|"]
+        found += _folded("What it takes of the board", lines + [_use(use) for use in uses])
+    if layers := device.layers(report.deployed.target):
+        lines = ["| layer | kernel | instructions | share |", "|---|---|--:|--:|"]
+        found += _folded(f"Instructions of {len(layers)} layers", lines + [_layer(layer) for layer in layers])
+    if report.kernels is not None:
+        lines = ["| kernels | equal | outputs differ | by LSB | flips | top-1 |", "|---|--:|--:|--:|--:|--:|"]
+        lines += [_beside(other) for other in device.beside(report.kernels)]
+        lines += ["", *(f"Not run: {name(path)} ({escaped(why)})." for path, why in report.kernels.left_out.items())]
+        found += _folded(f"Other kernels on {report.kernels.images:,} of the images", lines)
+    return found
+
+
+def _use(use: device.Use) -> str:
+    takes = f"{_MARKS[use.status]} {use.takes}"
+    return f"| {escaped(use.title)} | {takes} | {escaped(use.note)} | {use.limit} | {use.has or ''} |"
+
+
+def _layer(layer: device.Layer) -> str:
+    return f"| {escaped(layer.name)} | {name(layer.kernel)} | {layer.instructions:,} | {layer.share:.1%} |"
+
+
+def _beside(other: device.Beside) -> str:
+    cells = name(other.name), f"{other.equal:,}", f"{other.differ:.2%}", f"{other.largest}", f"{other.flips:,}"
+    return f"| {' | '.join(cells)} | {other.accuracy:.2%} |"
+
+
 def _provenance(report: Report) -> str:
-    run, target = report.run, report.deployed.target
+    run = report.run
     rows = {
         "deployed": f"{name(report.deployed.artifact['file'])} {name(report.deployed.artifact['sha256'])}",
         "float": f"{name(report.reference.artifact['file'])} {name(report.reference.artifact['sha256'])}",
         "data": name(report.data["digest"]),
         "policy": f"{escaped(report.policy['name'])} {name(report.policy['digest'])}",
-        "kernels": escaped(f"{target['kernels']}, {target['runtime']} {target['runtime_version']}"),
         "run": escaped(f"{run['created']}, tinyedge {run['tinyedge']}"),
     }
-    return _folded("Provenance", ["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in rows.items())])
+    return _folded("Provenance", [*_HEADLESS, *(f"| {key} | {value} |" for key, value in rows.items())])

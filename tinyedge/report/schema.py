@@ -14,7 +14,8 @@ from tinyedge.gate import Status, Verdict
 from tinyedge.gate.power import PowerRow
 from tinyedge.metrics.calibration import ReliabilityBin
 from tinyedge.report.checks import check_report, contradiction
-from tinyedge.report.codec import decode, encode
+from tinyedge.report.codec import ADDED_LATER, decode, encode
+from tinyedge.report.kernels import KernelMatrix
 
 SCHEMA = "tinyedge-report/2"
 CONFIDENCE_DIGITS = 5
@@ -206,6 +207,28 @@ class BaselineComparison:
 
 
 @dataclass(frozen=True)
+class BoardUse:
+    """The board that a run was held against; the ``budget.*`` gates have what the model takes of it, and the limits.
+
+    Args:
+        name: e.g. ``nucleo-f446re``.
+        title: for a reader.
+        facts: what its file says of it, each with its source: see ``tinyedge.board.Board``.
+        fps: frames a second that were asked for; ``None`` where none were.
+        max_fps: more frames a second cannot be, by the instructions of an inference, or, with an ``estimate``, by that;
+            ``None`` where nothing counts what an inference takes.
+        estimate: what ``ethos-u-vela`` says of the model on the board's NPU; ``None`` without an NPU.
+    """
+
+    name: str
+    title: str
+    facts: dict[str, Any]
+    fps: float | None
+    max_fps: float | None
+    estimate: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
 class Report:
     """One validation.
 
@@ -224,6 +247,8 @@ class Report:
         examples: what every image got.
         power: what each gate can tell with so many images.
         baseline: against the last release, where one was given.
+        kernels: the run against other kernels for the same file, on a sample; for a microcontroller's targets.
+        board: what the run was held against, where a board was named.
     """
 
     run: dict[str, Any]
@@ -240,6 +265,8 @@ class Report:
     examples: Examples
     power: tuple[PowerRow, ...] = ()
     baseline: BaselineComparison | None = None
+    kernels: KernelMatrix | None = field(default=None, metadata=ADDED_LATER)
+    board: BoardUse | None = field(default=None, metadata=ADDED_LATER)
     schema: str = field(default=SCHEMA)
 
     def to_json(self) -> dict[str, Any]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rich import markup
 from rich.console import Console
 from rich.table import Table
 
 from tinyedge.gate import Status, Verdict
-from tinyedge.report.schema import BaselineComparison, ClassChange, NewlyWrong, Parity, Report
+from tinyedge.report.device import beside, rows
+from tinyedge.report.kernels import KernelMatrix
+from tinyedge.report.schema import BaselineComparison, ClassChange, NewlyWrong, Report
 from tinyedge.report.words import LONGEST_NAME, LONGEST_TEXT, bounds_of, inert, limit_of, quantity, reasons
 
 COLOR = {Status.PASS: "green", Status.FAIL: "red", Status.INCONCLUSIVE: "yellow"}
@@ -163,37 +163,20 @@ def _pair(found: dict[str, float], plain: str, corrected: str, form: str) -> str
 
 
 def _kernels(report: Report, console: Console) -> None:
-    facts = report.deployed.target
-    rows = [("kernels", f"{escape(facts['kernels'])}, {facts['runtime']} {facts['runtime_version']}")]
-    if report.parity is not None:
-        rows.append(("parity", _parity(report.parity)))
-    elif report.parity_note is not None:
-        rows.append(("parity", escape(report.parity_note)))
-    arena = facts.get("arena_bytes") or (report.parity.facts.get("arena_bytes") if report.parity else None)
-    if "instructions" in facts:
-        rows += _firmware(facts)
-    elif arena is not None:
-        rows.append(("arena", f"{arena:,} bytes in TensorFlow Lite Micro on this machine"))
-    print_lines(console, *rows)
+    print_lines(console, *((row.title.lower(), escape(row.text)) for row in rows(report)))
+    if report.kernels is not None:
+        console.print()
+        _beside(report.kernels, console)
 
 
-def _firmware(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    """What the run's own firmware takes of a device."""
-    memory = (
-        f"{facts['flash_bytes']:,} bytes of flash; {facts['ram_bytes']:,} of RAM, {facts['arena_bytes']:,} of them "
-        f"the arena, and {facts['stack_bytes']:,} of stack"
-    )
-    return [
-        ("firmware", memory),
-        ("work", f"{facts['instructions']:,} instructions an inference, counted in an emulator"),
-        ("built", escape(f"{facts['compiler']}; {facts['emulator']}, {facts['machine_emulated']}")),
-    ]
-
-
-def _parity(parity: Parity) -> str:
-    histogram = parity.lsb_histogram.items()
-    steps = ", ".join(f"{step:+d}: {count:,}" if step else f"0: {count:,}" for step, count in histogram)
-    return (
-        f"{parity.images:,} images on {parity.against} too: {parity.argmax_flips} argmax flips, "
-        f"{parity.elements_differ:.2%} of outputs differ (LSB {steps})"
-    )
+def _beside(matrix: KernelMatrix, console: Console) -> None:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column(f"other kernels, {matrix.images:,} images", no_wrap=True)
+    for title in ("equal", "outputs differ", "by LSB", "flips", "top-1"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for other in beside(matrix):
+        figures = f"{other.equal:,}", f"{other.differ:.2%}", f"{other.largest}", f"{other.flips:,}"
+        table.add_row(escape(other.name, LONGEST_NAME), *figures, f"{other.accuracy:.2%}")
+    console.print(table)
+    for name, reason in matrix.left_out.items():
+        console.print(f"not run: {escape(name, LONGEST_NAME)} ({escape(reason)})", style="dim")

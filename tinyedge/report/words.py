@@ -10,6 +10,8 @@ from tinyedge.gate import GateResult, Status, Verdict
 
 LONGEST_TEXT, LONGEST_NAME = 1000, 64
 """Characters: what is longer is cut."""
+_COUNTED = ("images", "instructions", "cycles")
+"""Units that the gate's title names."""
 
 
 def visible(text: object, longest: int = LONGEST_TEXT) -> str:
@@ -48,7 +50,7 @@ def quantity(value: float, unit: str) -> str:
     >>> quantity(0.154, "pp"), quantity(10000, "images"), quantity(58656, "bytes")
     ('+0.15 pp', '10,000', '58,656 bytes')
     """
-    if unit == "images":
+    if unit in _COUNTED:
         return f"{value:,.0f}"
     if unit == "bytes":
         return f"{value:,.0f} bytes"
@@ -62,14 +64,18 @@ def bounds_of(gate: GateResult) -> str:
     if gate.interval is None:
         return ""
     low, high = gate.interval
-    form = {"images": ",.0f", "bytes": ",.0f", "score": ".3f"}.get(gate.unit, ".2f")
+    form = _form(gate.unit)
     return f"{low:{form}} to {high:{form}}"
 
 
 def limit_of(gate: GateResult) -> str:
     """The limit and its side, without its unit: the figure beside it has it."""
-    form = {"images": ",.0f", "bytes": ",.0f", "score": ".3f"}.get(gate.unit, ".2f")
+    form = _form(gate.unit)
     return f"{'at least' if is_floor(gate) else 'at most'} {gate.limit:{form}}"
+
+
+def _form(unit: str) -> str:
+    return ",.0f" if unit in ("bytes", *_COUNTED) else ".3f" if unit == "score" else ".2f"
 
 
 def is_floor(gate: GateResult) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tinyedge.errors import UsageError
+from tinyedge.evaluate import build_target
 from tinyedge.models.family import FAMILIES, Member, family_module
 from tinyedge.registry import EXPORTERS, TARGETS, lookup
 from tinyedge.train.recipe import Recipe, recipe_from
@@ -174,7 +175,7 @@ class Selection:
         asked = known.targets if known else DEFAULT_TARGETS
         targets = asked if self.targets is None else self.targets
         for target in targets:
-            lookup(TARGETS, "target", target)
+            build_target(target, {})  # one that needs an option, e.g. a port, has no place here
         ordered = tuple(name for name in TARGETS if name in targets)
         if known and (self.families, self.widths, self.seeds) == (None, None, None):
             return Plan(known.models, ordered)

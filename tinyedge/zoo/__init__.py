@@ -15,6 +15,7 @@ from tinyedge.models.family import Member
 FOLDER = Path(__file__).parent
 INDEX = FOLDER / "index.json"
 FORMAT = "tinyedge-zoo/1"
+_SUFFIXES = {"onnx": ".onnx", "tflite": ".tflite", "executorch": ".pte"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Entry:
         epochs: passes over the training set.
         test_accuracy: of the float32 model, on that dataset's test split.
         files: path in the zoo, SHA-256 and bytes by format: ``checkpoint``, ``onnx-fp32``, ``tflite-fp32``,
-            ``tflite-int8``.
+            ``tflite-int8``; of some models the other precisions too.
     """
 
     model: str
@@ -54,10 +55,19 @@ class Entry:
                 f"the zoo has no {format} of {self.model}",
                 found=", ".join(self.files),
                 expected=format,
-                fix=f"tinyedge export --to {format}",
+                fix=self._export(format),
             )
         stored = self.files[format]
         return load_artifact(FOLDER / stored["path"], expected_sha256=stored["sha256"])
+
+    def _export(self, format: str) -> str:
+        """The command that makes the file which is not shipped, and what to do with it."""
+        out = f"{self.model}-{format}{_SUFFIXES.get(format.partition('-')[0], '')}"
+        checkpoint = FOLDER / self.files["checkpoint"]["path"]
+        return (
+            f"tinyedge export --to {format} --checkpoint {checkpoint} --data {self.data} --out {out}, "
+            f"then this command again with --deployed {out}"
+        )
 
 
 @cache
