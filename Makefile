@@ -72,7 +72,7 @@ results: .venv/full
 	touch $@
 
 .venv/full: .venv/runtime
-	$(PIP) --editable '.[all,dev]'
+	$(PIP) --editable '.[all,executorch,dev]'
 	touch $@
 
 clean:

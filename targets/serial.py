@@ -33,7 +33,7 @@ class SerialInt8(Target):
     """
 
     name = "serial-int8"
-    runtime = "firmware on a board"
+    runtime = "firmware, over pyserial"
     format = "tflite"
     precision = "int8"
     kernels = "the board's own, as it says"

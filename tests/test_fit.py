@@ -52,6 +52,18 @@ def test_the_answer_is_the_largest_and_the_smallest_that_keep_budget_and_gates(b
     assert json.loads(json.dumps(told, allow_nan=False)) == told
 
 
+def test_members_beyond_the_budget_are_only_sized_where_that_is_asked_for(few, made, between):
+    found = found_for(few, flash_bytes=SIZES["scalecnn-c6"] - 1, parity_images=5, within_budget=True)
+    small, large = (next(row for row in found.rows if row.model == name) for name in SIZES)
+    assert small == between.rows[0]
+    assert (large.accuracy, large.bounds, large.gates, large.unsettled, large.images_needed) == (None,) * 3 + ((), None)
+    assert (large.budget, large.verdict, large.failed) == (Status.FAIL, Status.FAIL, ("Budget: flash",))
+    assert large.flash == between.rows[1].flash
+    assert found.exit_code == 0
+    none = found_for(few, flash_bytes=1, within_budget=True)
+    assert (none.exit_code, none.limits) == (1, {"flash": 1, "ram": M4.ram_bytes})
+
+
 def test_a_row_says_what_was_measured_and_what_not(between):
     rows = {row.model: row for row in between.rows}
     assert [row.params for row in between.rows] == sorted(row.params for row in between.rows)

@@ -14,13 +14,17 @@ from tinyedge.gate.policy import DEFAULT_POLICY
 from tinyedge.models.family import Member, members
 from tinyedge.registry import TARGETS, lookup
 from tinyedge.report.codec import encode
-from tinyedge.report.fit import Fit, Row, Taken, limits_of, row_of, unit_of
+from tinyedge.report.fit import Fit, Row, Taken, limits_of, only_sized, row_of, unit_of
 from tinyedge.report.schema import Report
 from tinyedge.validate import PARITY_IMAGES, data_facts, validate
 from tinyedge.zoo import Entry, entries
 
 OnMember = Callable[[str, int, int], None]
 """Called with a member's name before it runs, how many are done, and how many there are."""
+
+
+_SIZING = 20
+"""Images that show what a model takes; what it keeps they cannot show."""
 
 
 def _silent(name: str, done: int, total: int) -> None:
@@ -37,6 +41,7 @@ def fit(
     options: Mapping[str, Any] | None = None,
     parity_images: int = PARITY_IMAGES,
     seed: int = 0,
+    within_budget: bool = False,
     on_member: OnMember = _silent,
 ) -> Fit:
     """Validate every shipped member of ``family`` that was trained on ``data`` against the board.
@@ -50,6 +55,7 @@ def fit(
         options: of the target's constructor.
         parity_images: as ``validate`` takes it.
         seed: of the parity sample.
+        within_budget: judge only members that keep the budget, by a look at a few images first.
         on_member: for progress.
 
     Raises:
@@ -61,18 +67,25 @@ def fit(
     family_members = members(family, num_classes=data.num_classes)
     shipped = _shipped(family_members, data.name)
     reports: dict[str, Report] = {}
+    beyond: dict[str, Report] = {}
     refused: dict[str, TargetRefused] = {}
+    few = data.sample(min(_SIZING, len(data)), seed=seed)
     for done, (name, entry) in enumerate(shipped.items()):
         on_member(name, done, len(shipped))
         try:
-            reports[name] = _validate(entry, aim, target, data, policy, options or {}, parity_images, seed)
+            if within_budget:
+                beyond[name] = _validate(entry, aim, target, few, policy, options or {}, 0, seed)
+                if row_of(beyond[name], model=name, params=entry.params).budget is not Status.FAIL:
+                    del beyond[name]
+            if name not in beyond:
+                reports[name] = _validate(entry, aim, target, data, policy, options or {}, parity_images, seed)
         except TargetRefused as error:
             refused[name] = error
-    if not reports:
+    if not reports and not beyond:
         raise next(iter(refused.values()))
-    first = next(iter(reports.values()))
+    first = next(iter((reports | beyond).values()))
     limits = limits_of(first)
-    rows = [_row(member, reports, refused, limits.get("flash")) for member in family_members]
+    rows = [_row(member, reports, beyond, refused, limits.get("flash")) for member in family_members]
     estimate = None if first.board is None else first.board.estimate
     return Fit(
         board={"name": aim.board.name, "title": aim.board.title, "facts": encode(aim.board)},
@@ -138,14 +151,20 @@ def _validate(
 
 
 def _row(
-    member: Member, reports: Mapping[str, Report], refused: Mapping[str, TargetRefused], flash: float | None
+    member: Member,
+    reports: Mapping[str, Report],
+    beyond: Mapping[str, Report],
+    refused: Mapping[str, TargetRefused],
+    flash: float | None,
 ) -> Row:
     name, plan = member.name, member.plan
     if name in reports:
         return row_of(reports[name], model=name, params=plan.params)
+    if name in beyond:
+        return only_sized(row_of(beyond[name], model=name, params=plan.params))
     weights = Taken(plan.int8_bytes, "lower bound")
     # A bound from below can rule out, and nothing else.
-    beyond = flash is not None and plan.int8_bytes > flash
+    too_large = flash is not None and plan.int8_bytes > flash
     if name in refused:
         return Row(name, plan.params, True, flash=weights, verdict=Status.FAIL, note=refused[name].what)
     return Row(
@@ -153,6 +172,6 @@ def _row(
         plan.params,
         False,
         flash=weights,
-        budget=Status.FAIL if beyond else None,
-        note="the weights alone are beyond the flash" if beyond else None,
+        budget=Status.FAIL if too_large else None,
+        note="the weights alone are beyond the flash" if too_large else None,
     )

@@ -1,8 +1,8 @@
 """Export trained checkpoints into the zoo and write its index: `make zoo`.
 
-Every finished checkpoint under runs/<data>/ is copied and exported to ONNX fp32, TFLite fp32 and TFLite int8, the small
-members for CIFAR-100 to the other precisions too. Files that exist beside a checkpoint of the same hash are kept as
-they are, so that binaries change only when weights do.
+Every finished checkpoint of seed 0 and of a whole recipe under runs/<data>/ is copied and exported to ONNX fp32, TFLite
+fp32 and TFLite int8, the small members for CIFAR-100 to the other precisions too. Files that exist beside a checkpoint
+of the same hash are kept as they are, so that binaries change only when weights do.
 
     python benchmarks/zoo/build.py [--runs runs] [--only cifar100/scalecnn-c6-seed0]
     python benchmarks/zoo/build.py --digests
@@ -27,6 +27,7 @@ from tinyedge.files import sha256_file, write_atomic
 from tinyedge.overlap import KEY, pack_digests
 from tinyedge.registry import EXPORTERS, lookup
 from tinyedge.train.checkpoint import load_checkpoint
+from tinyedge.train.recipe import RECIPES
 from tinyedge.zoo import FOLDER, FORMAT, INDEX
 
 LIMIT_BYTES = 30_000_000
@@ -61,6 +62,9 @@ def main() -> None:
     for path in sorted(chosen.runs.glob("*/*.safetensors")):
         data = path.parent.name
         if path.name.endswith(".state.safetensors") or (chosen.only and f"{data}/{path.stem}" != chosen.only):
+            continue
+        key = load_checkpoint(path).key
+        if key.seed != 0 or key.recipe.name not in RECIPES:  # of other seeds only what every image got is kept
             continue
         if data not in representative:
             representative[data] = draw_representative(load_dataset(data, "train"))

@@ -20,7 +20,7 @@ from tinyedge.errors import PASS, TARGET_FAILED, TinyedgeError
 from tinyedge.machine import cpu_flags, cpu_model, has_bf16, memory_bytes, package_version
 from tinyedge.registry import TARGETS
 
-_EXTRAS = ("train", "export", "mcu")
+_EXTRAS = ("train", "export", "mcu", "npu", "executorch")
 _OK, _ABSENT, _BROKEN = "ok", "absent", "broken"
 
 

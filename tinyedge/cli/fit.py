@@ -49,6 +49,9 @@ def fit(
         typer.Option(min=1, help="A seeded sample of this many images (default: all; in an emulator at most 1,000)."),
     ] = None,
     whole: Annotated[bool, typer.Option("--all", help="All images in an emulator too.")] = False,
+    within_budget: Annotated[
+        bool, typer.Option("--within-budget", help="Do not judge members that are beyond the budget: only size them.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the samples.")] = 0,
     out: Annotated[
         Path | None,
@@ -87,7 +90,15 @@ def fit(
         notes.print(f"{done + 1} of {total}: {name} on {chosen}")
 
     found = run(
-        aim, target=chosen, family=family, data=dataset, policy=rules, options=options, seed=seed, on_member=on_member
+        aim,
+        target=chosen,
+        family=family,
+        data=dataset,
+        policy=rules,
+        options=options,
+        seed=seed,
+        within_budget=within_budget,
+        on_member=on_member,
     )
     if out is not None:
         texts = (json.dumps(found.to_json(), indent=1), fit_table.markdown(found), fit_chart.svg(found))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tinyedge.gate import GateResult, Status, Verdict
 from tinyedge.gate.budget import NAME as BUDGET
+from tinyedge.gate.budget import TITLE as BUDGET_TITLE
 from tinyedge.gate.result import EVIDENCE, EXIT_CODES
 from tinyedge.report.codec import encode
 from tinyedge.report.schema import Report
@@ -51,7 +52,7 @@ class Row:
         failed: titles of the gates and limits that it fails.
         unsettled: titles of those that the images cannot settle.
         images_needed: that would about settle them, where that can be told.
-        note: what else keeps it out: the target refuses it, or the weights alone are beyond the flash.
+        note: what else is to say: the target refuses it, the weights alone are beyond the flash, or it was not judged.
     """
 
     model: str
@@ -144,6 +145,21 @@ def row_of(report: Report, *, model: str, params: int) -> Row:
         failed=tuple(gate.title for gate in verdict.gates if gate.status is Status.FAIL),
         unsettled=tuple(gate.title for gate in unsettled),
         images_needed=max((gate.images_needed for gate in unsettled if gate.images_needed), default=None),
+    )
+
+
+def only_sized(row: Row) -> Row:
+    """``row`` of a run on a few images, all that is needed beyond the budget: without what they cannot show."""
+    return replace(
+        row,
+        accuracy=None,
+        bounds=None,
+        gates=None,
+        verdict=Status.FAIL,
+        failed=tuple(title for title in row.failed if title.startswith(BUDGET_TITLE)),
+        unsettled=(),
+        images_needed=None,
+        note="not judged",
     )
 
 
