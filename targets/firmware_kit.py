@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from tinyedge.errors import UsageError
 from tinyedge.targets.firmware_build import SOURCES
 from tinyedge.targets.firmware_source import Source, generate
 from tinyedge.targets.frames import model_id
-from tinyedge.targets.legalize import legalize
+from tinyedge.targets.legalize import Legal, legalize
 
 _FACTS = "model_facts.h"
 _MODEL, _MANIFEST = "model", "bknn_model_manifest.json"
 _OWN = {"main.c": "tinyedge_loop.c", "uart.c": "tinyedge_uart.c", "board.h": "board.h"}
 _PORT = "port.c"
+_GUIDE = "README.md"
 _README = """\
 # {name} as firmware
 
@@ -71,29 +74,19 @@ def write_kit(model: Path, sha256: str, folder: Path, *, profile: str, kernels: 
         kernels: ``cmsis-nn`` or ``portable``.
 
     Raises:
-        UsageError: where ``folder`` holds something else under these names.
+        UsageError: where ``folder`` holds something else under these names; nothing is written then.
         ArtifactCorrupt, TargetRefused: for the model.
     """
+    _check_ours(folder)
     legal = legalize(model.read_bytes(), model)
-    generated = folder / _MODEL
-    if generated.exists():
-        if not (generated / _MANIFEST).is_file():
-            raise UsageError(
-                "there is something else in the model's place",
-                where=generated,
-                found=f"no {_MANIFEST} in it",
-                expected="a new folder, or one that tinyedge firmware has written",
-                fix="--out another folder",
-            )
-        shutil.rmtree(generated)  # other kernels are other files
-    source = generate(legal, generated, profile=profile, kernels=kernels, where=model)
+    source = _replace_model(legal, folder, profile=profile, kernels=kernels, where=model)
     write_facts(folder, sha256, source)
     for own, name in _OWN.items():
         shutil.copyfile(SOURCES / own, folder / name)
     if not (folder / _PORT).exists():
         shutil.copyfile(SOURCES / _PORT, folder / _PORT)
     includes = [".", *(path.relative_to(folder).as_posix() for path in source.includes)]
-    (folder / "README.md").write_text(
+    (folder / _GUIDE).write_text(
         _README.format(
             name=model.name,
             port=_PORT,
@@ -108,3 +101,41 @@ def write_kit(model: Path, sha256: str, folder: Path, *, profile: str, kernels: 
         )
     )
     return source
+
+
+def _check_ours(folder: Path) -> None:
+    """What is in the way must be of an earlier run, which the model's manifest tells."""
+    if (folder / _MODEL / _MANIFEST).is_file():
+        return
+    for name in (_MODEL, _FACTS, *_OWN.values(), _GUIDE):
+        if (folder / name).exists():
+            place = "model" if name == _MODEL else "file"
+            raise UsageError(
+                f"there is something else in the {place}'s place",
+                where=folder / name,
+                found=f"no {_MODEL}/{_MANIFEST} in that folder",
+                expected="a new folder, or one that tinyedge firmware has written",
+                fix="--out another folder",
+            )
+
+
+def _replace_model(legal: Legal, folder: Path, *, profile: str, kernels: str, where: Path) -> Source:
+    """The new one whole, as other kernels are other files; the old one stays until the new one is there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    final = folder / _MODEL
+    with tempfile.TemporaryDirectory(prefix=".tinyedge-", dir=folder) as scratch:
+        new, old = Path(scratch) / _MODEL, Path(scratch) / "old"
+        source = generate(legal, new, profile=profile, kernels=kernels, where=where)
+        if final.exists():
+            final.rename(old)
+        new.rename(final)
+
+    def moved(path: Path) -> Path:
+        return final / path.relative_to(new)
+
+    return replace(
+        source,
+        model=moved(source.model),
+        others=tuple(map(moved, source.others)),
+        includes=tuple(map(moved, source.includes)),
+    )

@@ -301,6 +301,15 @@ class Link:
         said = self._splitter.rest[-_WORDS:] or self._words
         if not said:
             return found
-        text = "".join(chr(byte) if 32 <= byte < 127 else " " for byte in said)
         readable = sum(32 <= byte < 127 or byte in b"\r\n\t" for byte in said) > 0.8 * len(said)
-        return f"{found}; its last words: {' '.join(text.split()) if readable else 'bytes ' + said[-32:].hex(' ')}"
+        return f"{found}; its last words: {_text(said) if readable else 'bytes ' + said[-32:].hex(' ')}"
+
+
+def _text(said: bytes) -> str:
+    """What can be read of it, in one line; a line that comes again and again, as a banner does, stands there once."""
+    text = "".join(chr(byte) if 32 <= byte < 127 or byte in b"\r\n" else " " for byte in said)
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    if len(said) == _WORDS and any(line.endswith(lines[0]) for line in lines[1:]):
+        del lines[0]  # cut off in front, and whole further on
+    last_first = dict.fromkeys(reversed(lines))
+    return " ".join(line for line in reversed(last_first) if line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 
 import serial
@@ -67,14 +68,14 @@ class SerialPort:
         return TargetCrashed(
             "the serial port is gone",
             where=self._path,
-            found=error,
+            found=_reason(error),
             expected="a port that stays open",
             fix="check the cable and the supply; plug it in again and see whether the port has another name now",
         )
 
 
 def _unavailable(error: Exception, path: str, baud: int) -> TargetUnavailable:
-    number = getattr(error, "errno", None) or _number(error)
+    number, found = _number(error), _reason(error)
     expected, fix = "a serial port", "ls /dev/serial/by-id names the ports with a board"
     if number == errno.ENOENT:
         what = "there is no such serial port"
@@ -85,19 +86,33 @@ def _unavailable(error: Exception, path: str, baud: int) -> TargetUnavailable:
         what, expected = "the serial port is in use", "a port that no other program has open"
         fix = f"close the terminal or the debugger that has it: fuser -v {path}"
     elif number in (errno.ENOTTY, errno.EISDIR, errno.EINVAL):
-        what = "that is no serial port"
+        what, found = "that is no serial port", _kind(path) or found
     else:
         what, fix = "the serial port cannot be opened", f"check the port, and that it can run at {baud} baud"
-    return TargetUnavailable(what, where=path, found=error, expected=expected, fix=fix)
+    return TargetUnavailable(what, where=path, found=found, expected=expected, fix=fix)
 
 
 def _number(error: Exception) -> int | None:
     """The system's number, where pyserial says it in words: ``Could not configure port: (25, 'Inappropriate ...')``."""
-    cause = error.__context__ if isinstance(error.__context__, Exception) else None
-    if cause is None:
+    first = error.args[0] if error.args else None
+    if isinstance(first, int):
+        return first
+    cause = error.__context__
+    return _number(cause) if isinstance(cause, Exception) else None
+
+
+def _reason(error: Exception) -> str:
+    """In the system's words: pyserial's hold the path and the number, some of them twice."""
+    number = _number(error)
+    return str(error) if number is None else os.strerror(number)
+
+
+def _kind(path: str) -> str | None:
+    try:
+        mode = Path(path).stat().st_mode
+    except OSError:
         return None
-    first = cause.args[0] if cause.args else None
-    return first if isinstance(first, int) else _number(cause)
+    return "a regular file" if stat.S_ISREG(mode) else "a folder" if stat.S_ISDIR(mode) else None
 
 
 def _group(path: str) -> str:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tinyedge.artifact import Artifact, InputConvention
 from tinyedge.errors import DatasetEmpty, ImageSizeMismatch, PredictionsError, TargetTimeout, UsageError
 from tinyedge.machine import cpu_flags
-from tinyedge.targets.child import Child
+from tinyedge.targets.child import Child, ChildError
 from tinyedge.targets.wire import artifact_to_json
 
 if TYPE_CHECKING:
@@ -189,8 +189,10 @@ class Session:
     def _reply(self, child: Child, part: slice, deadline: float) -> tuple[dict[str, Any], Any]:
         try:
             return child.receive(timeout_s=deadline - time.monotonic())
-        except TargetTimeout as error:  # say the limit, not what was left of it
-            raise TargetTimeout(
+        except TargetTimeout as error:
+            if isinstance(error.__cause__, ChildError):  # the runtime's own, with a device's last words
+                raise
+            raise TargetTimeout(  # the limit, not what was left of it
                 error.what,
                 where=f"{error.where}, images {part.start} to {part.stop - 1}",
                 found=f"no answer within {self._limits.chunk_s:g} s",

@@ -7,7 +7,7 @@ import pytest
 
 from tinyedge.board import find_board
 from tinyedge.board_use import Aim, board_use, choose_target, estimated, known_facts, most_fps
-from tinyedge.errors import UsageError
+from tinyedge.errors import BoardError, UsageError
 from tinyedge.report.codec import decode, encode
 from tinyedge.report.schema import BoardUse
 
@@ -15,7 +15,7 @@ M4, XTENSA, U55 = (find_board(name) for name in ("nucleo-f446re", "esp32-s3-devk
 ESTIMATE = {"cycles": 97_889, "sram_bytes": 12_768, "flash_bytes": 55_712, "cpu_operators": ["GATHER"], "label": "x"}
 
 
-@pytest.mark.parametrize("fps", [0, -1, math.inf, math.nan])
+@pytest.mark.parametrize("fps", [0, -1, math.inf, math.nan, 1e-308, 1e300])
 def test_a_rate_that_is_none_is_bad_usage(fps):
     with pytest.raises(UsageError, match="not a frame rate"):
         Aim(M4, fps)
@@ -58,6 +58,15 @@ def test_frames_a_second_are_bound_by_what_counts_the_work():
     assert most_fps(known_facts({"instructions": 6_000_000}, Aim(replace(M4, instructions_per_clock=2)), None)) == 60
     assert most_fps(known_facts({}, Aim(U55), ESTIMATE)) == pytest.approx(5107.8, abs=0.1)  # as vela's own table has it
     assert most_fps(known_facts({}, Aim(XTENSA), None)) is None
+
+
+def test_an_npu_of_another_clock_than_its_compiler_counts_with_is_refused(zoo_entry):
+    """Cycles of one clock over the hertz of another would be a frame rate of no system."""
+    artifact = zoo_entry.load("tflite-int8")
+    assert estimated(Aim(U55), artifact)["core_clock_hz"] == U55.npu.clock_hz
+    with pytest.raises(BoardError, match="not the one") as caught:
+        estimated(Aim(replace(U55, npu=replace(U55.npu, clock_hz=10**9))), artifact)
+    assert "500,000,000" in caught.value.expected
 
 
 def test_without_an_npu_nothing_is_estimated(zoo_entry):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tinyedge.artifact import Artifact
 from tinyedge.board import Board
-from tinyedge.errors import UsageError
+from tinyedge.errors import BoardError, UsageError
 from tinyedge.registry import ESTIMATORS, TARGETS, lookup
 from tinyedge.report.codec import encode
 from tinyedge.report.schema import BoardUse
@@ -20,6 +19,10 @@ STAND_IN = "tflm-int8"
 """What runs for a board that no target stands for: the portable kernels of its usual runtime, and its arena."""
 _MEASURED = ("flash_bytes", "ram_bytes", "stack_bytes", "instructions")
 """What a firmware target says of its firmware."""
+
+
+_RATES = 1e-6, 1e9
+"""Inferences a second that make sense to ask for."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,13 @@ class Aim:
     fps: float | None = field(default=None)
 
     def __post_init__(self) -> None:
-        if self.fps is not None and not (math.isfinite(self.fps) and self.fps > 0):
+        slowest, fastest = _RATES
+        if self.fps is not None and not slowest <= self.fps <= fastest:
             raise UsageError(
-                "not a frame rate", where="--fps", found=f"{self.fps:g}", expected="inferences a second, above 0"
+                "not a frame rate",
+                where="--fps",
+                found=f"{self.fps:g}",
+                expected=f"inferences a second, {slowest:g} to {fastest:,.0f}",
             )
 
 
@@ -69,11 +76,20 @@ def estimated(aim: Aim | None, artifact: Artifact) -> dict[str, Any] | None:
     """What the NPU's compiler says of the model; ``None`` where the board has no NPU.
 
     Raises:
+        BoardError: where the board's NPU has another clock than the compiler counts with.
         TargetError, ArtifactUnsupported: from the compiler.
     """
     if aim is None or aim.board.npu is None:
         return None
     found: dict[str, Any] = lookup(ESTIMATORS, "estimator", "vela")(artifact, aim.board.npu)
+    if found["core_clock_hz"] != aim.board.npu.clock_hz:
+        raise BoardError(
+            "the NPU's clock is not the one that its compiler counts with",
+            where=f"{aim.board.name}, [npu] clock_hz",
+            found=f"{aim.board.npu.clock_hz:,}",
+            expected=f"{found['core_clock_hz']:,}, as in {aim.board.npu.system_config}",
+            fix="give the configuration of this system as config, or the clock of the one that is named",
+        )
     return found
 
 

@@ -206,9 +206,12 @@ def _side(artifact: Artifact, predictions: Predictions, seen: Outcome) -> Side:
 
 
 def _file_facts(deployed: Artifact, after: Predictions, parity: Parity | None) -> dict[str, float]:
-    """What is known of the deployed file: its size, and the arena of the run itself, or else of TFLite Micro's."""
+    """What is known of the deployed file: its size, its weights', and the arena: the run's, or TFLite Micro's."""
     arena = after.provenance.get("arena_bytes") or (None if parity is None else parity.facts.get("arena_bytes"))
-    return {"size_bytes": deployed.size_bytes} | ({} if arena is None else {"arena_bytes": arena})
+    found: dict[str, float] = {"size_bytes": deployed.size_bytes}
+    if deployed.params is not None:
+        found["weight_bytes"] = deployed.params * (4 if deployed.precision == "fp32" else 1)
+    return found if arena is None else found | {"arena_bytes": arena}
 
 
 def _parity(

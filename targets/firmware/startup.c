@@ -13,6 +13,7 @@
 #define SYSTICK_ON_PROCESSOR_CLOCK_WITH_INTERRUPT 7u
 #define SYSTICK_PERIOD 0x1000000u
 #define PAINT 0x5AFEC0DEu
+#define RED_ZONE_BYTES 1024u /* at the limit: a large frame may leave its lowest words alone */
 #define EXIT_FAULT 3u
 #define EXIT_STACK 5u
 
@@ -45,11 +46,11 @@ _Noreturn void reset(void) {
 
 uint32_t stack_used(void) {
     const volatile uint32_t *at = &stack_limit;
-    if (*at != PAINT) {
+    while (at < &stack_top && *at == PAINT) at++;
+    if ((uintptr_t)at - (uintptr_t)&stack_limit < RED_ZONE_BYTES) {
         transport_say("stack overflow\n");
         transport_exit(EXIT_STACK);
     }
-    while (at < &stack_top && *at == PAINT) at++;
     return (uint32_t)((uintptr_t)&stack_top - (uintptr_t)at);
 }
 

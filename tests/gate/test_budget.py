@@ -34,10 +34,8 @@ def test_without_a_board_and_without_limits_nothing_is_judged() -> None:
     ("key", "taken", "board", "note"),
     [
         ("flash", {"flash_bytes": 1000}, {"board_flash_bytes": 1000}, "firmware"),
-        ("flash", {"size_bytes": 1000}, {"board_flash_bytes": 1000}, "lower bound"),
         ("flash", {"npu_flash_bytes": 1000, "size_bytes": 10**9}, {"board_flash_bytes": 1000}, "estimate"),
         ("ram", {"ram_bytes": 900, "stack_bytes": 100, "arena_bytes": 800}, {"board_ram_bytes": 1000}, "firmware"),
-        ("ram", {"arena_bytes": 1000}, {"board_ram_bytes": 1000}, "estimate"),
         ("ram", {"npu_sram_bytes": 1000, "arena_bytes": 10**9}, {"board_ram_bytes": 1000}, "estimate"),
         ("instructions", {"instructions": 1000}, {"board_instructions_per_s": 5000, "fps": 5}, "necessary"),
         ("cycles", {"npu_cycles": 1000}, {"board_npu_hz": 5000, "fps": 5}, "estimate"),
@@ -52,14 +50,18 @@ def test_it_is_the_last_byte_that_decides(
     assert (found.interval, found.note) == (None, note)
 
 
-def test_a_figure_that_is_not_all_passes_with_a_warning_and_fails_without() -> None:
+def test_a_figure_that_is_not_all_passes_with_a_warning_and_rules_nothing_out() -> None:
+    """Firmware of a model is smaller than its file, and a device's arena than this machine's."""
     passed = budget(size_bytes=10, arena_bytes=10, **BOARD)
     assert [passed[key].warning for key in ("flash", "ram")] == [
-        "lower bound: the code that runs it comes on top",
+        "model file: the code that runs it comes on top",
         "estimate: stack and other data come on top",
     ]
-    failed = budget(size_bytes=10**6, arena_bytes=10**6, **BOARD)
-    assert [(failed[key].status, failed[key].warning) for key in ("flash", "ram")] == [(Status.FAIL, None)] * 2
+    open_ = budget(size_bytes=10**6, arena_bytes=10**6, **BOARD)
+    assert [(open_[key].status, open_[key].warning) for key in ("flash", "ram")] == [(Status.INCONCLUSIVE, None)] * 2
+    assert all("a firmware target measures it" in open_[key].detail for key in ("flash", "ram"))
+    weights = budget(size_bytes=10**6, weight_bytes=600_000, **BOARD)["flash"]
+    assert (weights.status, weights.figure, weights.note) == (Status.FAIL, 600_000, "lower bound")
     measured = budget(**FIRMWARE, **BOARD)
     assert [measured[key].warning for key in ("flash", "ram")] == [None, None]
 
@@ -127,7 +129,7 @@ def test_a_budget_that_is_broken_fails_the_verdict_however_few_the_images() -> N
     few = judge(
         reference=outcome(RIGHT[:50]),
         deployed=outcome(HEALTHY[:50]),
-        facts={"size_bytes": 10**6, "arena_bytes": 1, "board_flash_bytes": 10, "board_ram_bytes": 10},
+        facts={"size_bytes": 10**6, "weight_bytes": 10**5, "board_flash_bytes": 10},
     )
     assert few.gates[0].status is Status.INCONCLUSIVE
     assert few.status is Status.FAIL

@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 
-from tinyedge.errors import TargetRefused
+from tinyedge.errors import TargetRefused, TargetTimeout
 from tinyedge.targets.base import Requirement, Target
 
 
@@ -71,6 +71,13 @@ class OnlyOne(Builds):
     """Cannot be opened twice, as a port cannot."""
 
     max_processes = 1
+
+
+class GivesUp(Plain):
+    """Has a limit of its own, and says what its device said last."""
+
+    def _run(self, inputs):
+        raise TargetTimeout("the board does not answer any more", found="tried 9 times; its last words: fault at 0x40")
 
 
 class AbortsInRun(Plain):

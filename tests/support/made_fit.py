@@ -60,7 +60,7 @@ def made_validation(**arguments: object):
     labels = np.arange(400) % 4
     named = np.where(np.arange(400) % 5 == 0, (labels + 1) % 4, labels)
     flipped = np.where(np.isin(np.arange(400), (1, 2)), (labels + 1) % 4, named)
-    facts = known_facts({}, aim, None) | {"size_bytes": deployed.size_bytes}  # type: ignore[arg-type, union-attr]
+    facts = known_facts({}, aim, None) | {"size_bytes": deployed.size_bytes, "weight_bytes": deployed.params}  # type: ignore[arg-type, union-attr]
     if arguments["parity_images"]:
         facts["arena_bytes"] = 18_000
     report = made_report(labels=labels, reference=named, deployed=flipped, policy=policy, facts=facts)

@@ -10,7 +10,9 @@ from boards import Emulated
 
 from tinyedge.artifact import FAMILY_CONVENTION, load_artifact
 from tinyedge.cli import main
+from tinyedge.errors import TargetRefused
 from tinyedge.registry import TARGETS
+from tinyedge.targets import firmware_kit
 from tinyedge.targets.firmware_build import COMPILER, SOURCES
 from tinyedge.targets.serial import SerialInt8
 
@@ -117,6 +119,50 @@ def test_a_folder_with_something_else_in_it_is_left_alone(artifact, tmp_path, ca
     assert write(artifact, tmp_path) == 2
     assert "something else in the model's place" in capsys.readouterr().err
     assert (tmp_path / "model" / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("name", ["README.md", "board.h", "tinyedge_loop.c", "tinyedge_uart.c", "model_facts.h"])
+def test_a_file_that_is_not_its_own_is_left_alone(artifact, tmp_path, capsys, name):
+    (tmp_path / name).write_text("mine")
+    assert write(artifact, tmp_path) == 2
+    said = "".join(capsys.readouterr().err.split())
+    assert "something else in the file's place".replace(" ", "") in said
+    assert str(tmp_path / name) in said
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_a_port_and_files_of_other_names_are_in_nobodys_way(artifact, tmp_path):
+    (tmp_path / "port.c").write_text("mine")
+    (tmp_path / "main.c").write_text("mine")
+    assert write(artifact, tmp_path) == 0
+    assert (tmp_path / "port.c").read_text() == (tmp_path / "main.c").read_text() == "mine"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, TargetRefused("no")])
+def test_what_ends_it_in_the_middle_leaves_the_old_model(artifact, tmp_path, monkeypatch, error):
+    def files():
+        return {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    def end_in_the_middle(legal, folder, **options):
+        generate(legal, folder, **options)
+        raise error
+
+    assert write(artifact, tmp_path) == 0
+    before, generate = files(), firmware_kit.generate
+    monkeypatch.setattr(firmware_kit, "generate", end_in_the_middle)
+    with pytest.raises(error if isinstance(error, type) else type(error)):
+        firmware_kit.write_kit(artifact.path, artifact.sha256, tmp_path, profile="cortex-m4", kernels="portable")
+    assert files() == before
+
+
+def test_the_source_it_tells_of_is_where_it_is_said_to_be(artifact, tmp_path):
+    out = tmp_path / "kit"
+    source = firmware_kit.write_kit(artifact.path, artifact.sha256, out, profile="cortex-m4", kernels="cmsis-nn")
+    assert all(path.is_file() for path in (source.model, *source.others))
+    assert all(path.is_dir() for path in source.includes)
+    assert not list(out.glob(".*")), "nothing temporary is left"
+    assert not [path for path in out.rglob("*") if path.is_file() and b".tinyedge-" in path.read_bytes()]
 
 
 @pytest.mark.parametrize(

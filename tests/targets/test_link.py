@@ -203,6 +203,20 @@ def test_a_board_that_makes_no_sense_is_one_clear_error(board, kind, what, found
     check(linked(board, tries=5), kind, what, found)
 
 
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (b"\r\nRIOT OS 2026.01\r\nno model\r\n" * 9, "RIOT OS 2026.01 no model"),
+        (b"waiting\n" * 40 + b"fault: status 0x4\n", "waiting fault: status 0x4"),
+        (b"fault\nboot\nfault\n", "boot fault"),
+        (b"one\nno one\n", "one no one"),
+    ],
+)
+def test_last_words_that_are_said_again_and_again_are_told_once(said, words):
+    board = Pretended(say=lambda frame: said + b"\0")
+    assert check(linked(board, tries=3), errors.TargetCrashed, "is no answer").found.endswith(f"last words: {words}")
+
+
 def test_a_result_that_says_it_is_of_other_sizes_is_refused():
     def say(frame):
         if frame.kind is not Kind.RESULT:

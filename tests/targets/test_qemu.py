@@ -72,6 +72,8 @@ def test_images_and_results_go_through_whole_and_in_order(started):
         ('transport_say("out of luck\\n"); transport_exit(9);', "result's 36 bytes; its last words: out of luck"),
         ("transport_write(out, 3); transport_exit(0);", "exit status 0 after 3 of the result's 36 bytes"),
         ("volatile uint8_t deep[80000]; for (int i = 0; i < 80000; i++) deep[i] = 1;", "stack overflow"),
+        # Past the limit, with nothing written near it but a word within 1 KiB.
+        ("volatile uint8_t deep[66000]; deep[66000 - 65000] = 1; deep[0] = 1;", "stack overflow"),
     ],
 )
 def test_firmware_that_stops_says_why(started, body, words):

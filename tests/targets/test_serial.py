@@ -297,10 +297,11 @@ def test_a_board_that_does_not_read_does_not_hang_the_host(monkeypatch):
         os.close(master)
 
 
-def no_port(path, what, fix):
+def no_port(path, what, fix, found):
     with pytest.raises(errors.TargetUnavailable, match=what) as caught:
         SerialPort(str(path), 115_200)
     assert caught.value.where == str(path)
+    assert caught.value.found == found
     assert fix in caught.value.fix
     assert caught.value.exit_code == 4
 
@@ -308,17 +309,17 @@ def no_port(path, what, fix):
 def test_a_port_that_is_not_there_or_is_none_is_one_clear_error(tmp_path):
     file = tmp_path / "file"
     file.write_bytes(b"")
-    no_port(tmp_path / "none", "no such serial port", "ls /dev/serial/by-id")
-    no_port(file, "that is no serial port", "ls /dev/serial/by-id")
-    no_port(tmp_path, "that is no serial port", "ls /dev/serial/by-id")
-    no_port("/dev/null", "that is no serial port", "ls /dev/serial/by-id")
+    no_port(tmp_path / "none", "no such serial port", "ls /dev/serial/by-id", "No such file or directory")
+    no_port(file, "that is no serial port", "ls /dev/serial/by-id", "a regular file")
+    no_port(tmp_path, "that is no serial port", "ls /dev/serial/by-id", "a folder")
+    no_port("/dev/null", "that is no serial port", "ls /dev/serial/by-id", os.strerror(errno.ENOTTY))
 
 
 def test_a_port_that_is_in_use_is_one_clear_error():
     master, slave = os.openpty()
     try:
         fcntl.flock(slave, fcntl.LOCK_EX)
-        no_port(os.ttyname(slave), "in use", "fuser -v")
+        no_port(os.ttyname(slave), "in use", "fuser -v", os.strerror(errno.EAGAIN))
     finally:
         os.close(slave)
         os.close(master)
@@ -329,7 +330,7 @@ def test_a_port_that_may_not_be_opened_is_one_clear_error(monkeypatch):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), arguments[0])
 
     monkeypatch.setattr(serial.serialposix.os, "open", denied)  # root may open anything
-    no_port("/dev/ttyACM0", "may not be opened", "usermod -aG")
+    no_port("/dev/ttyACM0", "may not be opened", "usermod -aG", "Permission denied")
 
 
 def test_two_sessions_do_not_share_a_port(artifact, terminal):

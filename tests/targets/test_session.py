@@ -53,6 +53,13 @@ def test_what_takes_long_to_make_is_made_by_one_child_for_all(artifact):
     np.testing.assert_array_equal(outputs, np.float32(maker))
 
 
+def test_a_runtimes_own_time_out_keeps_the_devices_last_words(artifact):
+    with fake_targets.GivesUp().open(artifact, processes=1) as session, pytest.raises(errors.TargetTimeout) as caught:
+        session.run(images(3))
+    assert caught.value.what == "the board does not answer any more"
+    assert caught.value.found == "tried 9 times; its last words: fault at 0x40"
+
+
 def test_a_target_that_can_be_opened_once_gets_one_child_and_says_what_it_ran(artifact):
     with fake_targets.OnlyOne().open(artifact, processes=3) as session:
         assert session.facts()["processes"] == 1

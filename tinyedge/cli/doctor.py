@@ -69,6 +69,8 @@ def doctor(format: FormatOption = Format.TEXT) -> None:
     console = stdout()
     console.print(table)
     console.print("the run-time targets work" if works else "tinyedge validate would fail here: see the broken lines")
+    if absent := [check.name for check in checks if check.state == _ABSENT and check.name in TARGETS]:
+        console.print(f"{len(absent)} of {len(TARGETS)} targets are absent: {', '.join(absent)}")
     raise typer.Exit(PASS if works else TARGET_FAILED)
 
 

@@ -1,8 +1,9 @@
 """Gate: what the model takes of a device, against what the board has or a policy allows; PASS or FAIL to the byte.
 
 What is known is not always all. Firmware is measured: its sections, its deepest stack, its instructions. Without
-firmware the model's file is a lower bound of flash, and TensorFlow Lite Micro's arena an estimate of RAM; on an NPU
-both are its compiler's. Such a figure fails where it is beyond the limit, and passes with a warning where it is not.
+firmware the model's file stands for flash, and TensorFlow Lite Micro's arena for RAM: within the limit they pass with a
+warning, as more comes on top; beyond it they settle nothing: a compiled model takes less than its file, and a device's
+arena is smaller than this machine's. Only weights beyond the limit fail. On an NPU both are its compiler's, and fail.
 Instructions bound the frame rate from above: a core that cannot complete so many cannot keep it; one that can may not.
 """
 
@@ -71,12 +72,14 @@ class _Figure:
         says: a sentence.
         note: one or two words.
         lacks: what is not in it; ``None`` where it is all.
+        may_be_less: why the device may take less; ``None`` where it cannot, and a figure beyond the limit fails.
     """
 
     value: float
     says: str
     note: str
     lacks: str | None = None
+    may_be_less: str | None = None
 
 
 def _flash(known: Mapping[str, float], limit: float) -> GateResult:
@@ -89,7 +92,12 @@ def _flash(known: Mapping[str, float], limit: float) -> GateResult:
         figure = _Figure(size, f"The firmware's code and data have {size:,.0f} bytes.", "firmware")
     elif "size_bytes" in known:
         size = known["size_bytes"]
-        figure = _Figure(size, f"The model's file has {size:,.0f} bytes.", "lower bound", _NO_CODE)
+        less = "compiled into firmware a model takes less than its file: a firmware target measures it"
+        says, weights = f"The model's file has {size:,.0f} bytes.", known.get("weight_bytes", 0)
+        if weights > limit:
+            figure = _Figure(weights, f"The weights alone have {weights:,.0f} bytes.", "lower bound")
+        else:
+            figure = _Figure(size, says, "model file", _NO_CODE, less)
     return _result("flash", "bytes", figure, limit, "The run says nothing of the model's size.")
 
 
@@ -108,8 +116,13 @@ def _ram(known: Mapping[str, float], limit: float) -> GateResult:
         figure = _Figure(data + stack, says, "firmware")
     elif "arena_bytes" in known:
         size = known["arena_bytes"]
-        says = f"TensorFlow Lite Micro's arena takes {size:,.0f} bytes on this machine."
-        figure = _Figure(size, says, "estimate", "stack and other data come on top")
+        figure = _Figure(
+            size,
+            f"The arena takes {size:,.0f} bytes, on this machine or as the target says.",
+            "estimate",
+            "stack and other data come on top",
+            "a device's pointers are smaller than this machine's: a firmware target measures it",
+        )
     return _result("ram", "bytes", figure, limit, "The run says nothing of memory: tflm-int8 or firmware does.")
 
 
@@ -154,8 +167,9 @@ def _result(key: str, unit: str, figure: _Figure | None, limit: float, unknown: 
     name, title = f"{NAME}.{key}", f"{TITLE}: {_TITLES[key]}"
     if figure is None:
         return GateResult(name, title, Status.INCONCLUSIVE, 0.0, unit, None, limit, unknown)
-    says = figure.says + (f" That is not all: {figure.lacks}." if figure.lacks else "")
-    status = Status.PASS if figure.value <= limit else Status.FAIL
+    status = Status.PASS if figure.value <= limit else Status.INCONCLUSIVE if figure.may_be_less else Status.FAIL
+    caution = figure.may_be_less if status is Status.INCONCLUSIVE else figure.lacks
+    says = figure.says + (f" But {caution}." if caution else "")
     warning = f"{figure.note}: {figure.lacks}" if status is Status.PASS and figure.lacks else None
     return GateResult(
         name, title, status, float(figure.value), unit, None, limit, says, warning=warning, note=figure.note

@@ -25,7 +25,7 @@ class Taken:
 
     Args:
         value: bytes, instructions or cycles.
-        note: where it is from: ``firmware``, ``lower bound`` or ``estimate``.
+        note: where it is from: ``firmware``, ``model file``, ``lower bound`` or ``estimate``.
     """
 
     value: float

@@ -17,7 +17,7 @@ _SHORT = {Status.PASS: "PASS", Status.FAIL: "FAIL", Status.INCONCLUSIVE: "OPEN"}
 _WORK = {"instructions": "Minstr", "cycles": "kcycle", None: "work"}
 _RATE = {"instructions": "fps<=", "cycles": "fps~", None: "fps"}
 _SCALE = {"instructions": _MILLION, "cycles": 1000.0, None: 1.0}
-_MARK = {"firmware": "", "lower bound": ">", "estimate": "~"}
+_MARK = {"firmware": "", "lower bound": ">", "model file": "~", "estimate": "~"}
 
 
 def render(found: Fit, console: Console) -> None:
