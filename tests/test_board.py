@@ -124,6 +124,18 @@ def test_an_unknown_name_gets_the_nearest(name):
     assert caught.value.fix == f"did you mean {near}?"
 
 
+def test_a_name_that_is_like_none_gets_no_suggestion_and_the_place_is_the_callers():
+    with pytest.raises(UsageError) as caught:
+        find_board("nosuch", where="NAME")
+    assert (caught.value.fix, caught.value.where) == ("tinyedge boards", "NAME")
+
+
+def test_facts_that_were_not_looked_up_are_known():
+    assert load(GOOD).unchecked == ()
+    marked = load(GOOD.replace('flash_bytes = "data sheet"', 'flash_bytes = "data sheet [not looked up]"'))
+    assert marked.unchecked == ("flash_bytes",)
+
+
 def test_a_board_of_ones_own_is_a_path(tmp_path):
     path = tmp_path / "kitchen.toml"
     path.write_text(GOOD)

@@ -10,7 +10,7 @@ from tests.support.made_fit import made_validation
 from tinyedge.board import find_board
 from tinyedge.board_use import Aim
 from tinyedge.data import load_dataset
-from tinyedge.errors import ArtifactNotFound, TargetRefused, UsageError
+from tinyedge.errors import ArtifactNotFound, TargetCrashed, TargetRefused, TargetTimeout, TargetUnavailable, UsageError
 from tinyedge.fit import fit
 from tinyedge.gate import Status, load_policy
 from tinyedge.gate.catalogue import GATES
@@ -114,6 +114,36 @@ def test_one_that_the_target_refuses_is_a_row_and_all_of_them_an_error(few, monk
     monkeypatch.setattr(fit_module, "validate", refuses(["c4", "c6"]))
     with pytest.raises(TargetRefused, match="too large"):
         found_for(few)
+
+
+@pytest.mark.parametrize("kind", [TargetCrashed, TargetTimeout])
+def test_one_that_cannot_run_is_a_row_that_never_passes_and_the_others_are_kept(few, monkeypatch, kind):
+    def breaks(names, error):
+        def validate(**arguments):
+            if any(name in arguments["deployed"].path.name for name in names):
+                raise error
+            return made_validation(**arguments)
+
+        return validate
+
+    monkeypatch.setattr(fit_module, "validate", breaks(["c4"], kind("the child died")))
+    found = found_for(few, parity_images=5)
+    assert [row.model for row in found.passing] == ["scalecnn-c6"]
+    broken = next(row for row in found.rows if row.model == "scalecnn-c4")
+    assert (broken.note, broken.verdict, broken.accuracy) == ("could not run: the child died", Status.FAIL, None)
+    monkeypatch.setattr(fit_module, "validate", breaks(["c4", "c6"], kind("the child died")))
+    with pytest.raises(kind) as caught:
+        found_for(few)
+    assert caught.value.exit_code == 4
+    monkeypatch.setattr(fit_module, "validate", breaks(["c6"], TargetUnavailable("no emulator here")))
+    with pytest.raises(TargetUnavailable):
+        found_for(few)
+
+
+@pytest.mark.parametrize("target", ["tflite-fp32", "tflm-int16x8"])
+def test_files_of_another_precision_than_the_untrained_rows_are_refused(few, target):
+    with pytest.raises(UsageError, match="int8 weights"):
+        found_for(few, target=target)
 
 
 def test_a_family_of_which_nothing_ships_is_bad_input(few):

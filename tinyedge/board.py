@@ -16,11 +16,14 @@ from typing import Any, get_type_hints
 
 from tinyedge.errors import BoardError, UsageError
 from tinyedge.registry import TARGETS
+from tinyedge.report.device import unchecked
 
 SUFFIX = ".toml"
 _WORDS = {tuple: "an array of texts in quotes", int: "a whole number above 0", str: "a text in quotes"}
 _SOURCED = ("core", "clock_hz", "flash_bytes", "ram_bytes", "instructions_per_clock", "npu")
 """Facts that need a source, where they are given."""
+_CLOSE = 0.6
+"""How alike a name has to be to be suggested: less is no typing error."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,11 @@ class Board:
         """More instructions a second one core never completes; ``None`` where that is not known."""
         return None if self.instructions_per_clock is None else self.clock_hz * self.instructions_per_clock
 
+    @property
+    def unchecked(self) -> tuple[str, ...]:
+        """Facts that were not compared with their source, as the source says."""
+        return unchecked(self.sources)
+
 
 def board_names() -> tuple[str, ...]:
     """Of all boards that ship with tinyedge, in the order of the alphabet."""
@@ -86,8 +94,12 @@ def board_names() -> tuple[str, ...]:
     return tuple(sorted(name.removesuffix(SUFFIX) for name in found if name.endswith(SUFFIX)))
 
 
-def find_board(name: str) -> Board:
+def find_board(name: str, *, where: str = "--board") -> Board:
     """The board called ``name``, or the one in the file ``name`` where that ends in ``.toml``.
+
+    Args:
+        name: as above.
+        where: it was asked for, for messages.
 
     Raises:
         UsageError: for an unknown name, with the close one.
@@ -105,10 +117,10 @@ def find_board(name: str) -> Board:
     known = board_names()
     if name not in known:
         asked = name.lower().replace("_", "-")
-        close = [one for one in known if asked in one] or get_close_matches(asked, known, n=1, cutoff=0.4)
+        close = [one for one in known if asked in one] or get_close_matches(asked, known, n=1, cutoff=_CLOSE)
         raise UsageError(
             "unknown board",
-            where="--board",
+            where=where,
             found=name,
             expected=f"one of the {len(known)} that tinyedge boards lists, or the path of a .toml file",
             fix=f"did you mean {close[0]}?" if close else "tinyedge boards",
@@ -201,7 +213,7 @@ def _check_sources(board: Board, where: str) -> None:
 
 
 def _unknown(what: str, name: str, known: Iterable[str], where: str) -> BoardError:
-    close = get_close_matches(name, known, n=1, cutoff=0.4)
+    close = get_close_matches(name, known, n=1, cutoff=_CLOSE)
     return BoardError(
         f"the board has an unknown {what}",
         where=where,

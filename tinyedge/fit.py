@@ -8,7 +8,7 @@ from typing import Any
 from tinyedge import __version__
 from tinyedge.board_use import Aim
 from tinyedge.data.dataset import Dataset
-from tinyedge.errors import ArtifactNotFound, TargetRefused
+from tinyedge.errors import ArtifactNotFound, TargetCrashed, TargetError, TargetRefused, TargetTimeout, UsageError
 from tinyedge.gate import Policy, Status
 from tinyedge.gate.policy import DEFAULT_POLICY
 from tinyedge.models.family import Member, members
@@ -25,6 +25,8 @@ OnMember = Callable[[str, int, int], None]
 
 _SIZING = 20
 """Images that show what a model takes; what it keeps they cannot show."""
+PRECISION = "int8"
+"""Of every row: what is not trained is sized by its int8 weights."""
 
 
 def _silent(name: str, done: int, total: int) -> None:
@@ -59,16 +61,17 @@ def fit(
         on_member: for progress.
 
     Raises:
-        UsageError: for an unknown family or target.
+        UsageError: for an unknown family or target, or as ``check_precision``.
         ArtifactNotFound: where nothing of the family was trained on these data.
-        TargetRefused: where the target refuses every member.
-        TargetError, ArtifactError, PredictionsError: as ``validate``.
+        TargetRefused, TargetCrashed, TargetTimeout: where no member runs, the first one's.
+        TargetUnavailable, ArtifactError, PredictionsError: as ``validate``.
     """
+    check_precision(target)
     family_members = members(family, num_classes=data.num_classes)
     shipped = _shipped(family_members, data.name)
     reports: dict[str, Report] = {}
     beyond: dict[str, Report] = {}
-    refused: dict[str, TargetRefused] = {}
+    refused: dict[str, TargetError] = {}
     few = data.sample(min(_SIZING, len(data)), seed=seed)
     for done, (name, entry) in enumerate(shipped.items()):
         on_member(name, done, len(shipped))
@@ -79,7 +82,7 @@ def fit(
                     del beyond[name]
             if name not in beyond:
                 reports[name] = _validate(entry, aim, target, data, policy, options or {}, parity_images, seed)
-        except TargetRefused as error:
+        except (TargetRefused, TargetCrashed, TargetTimeout) as error:
             refused[name] = error
     if not reports and not beyond:
         raise next(iter(refused.values()))
@@ -108,6 +111,23 @@ def fit(
         label=None if estimate is None else estimate["label"],
         rows=tuple(sorted(rows, key=lambda row: row.params)),
     )
+
+
+def check_precision(target: str) -> None:
+    """Whether the target runs the files that the table is of.
+
+    Raises:
+        UsageError: for an unknown target, or one that runs no int8 files.
+    """
+    kind = lookup(TARGETS, "target", target)
+    if kind.precision != PRECISION:
+        raise UsageError(
+            f"the table is of {PRECISION} files: members that are not trained are sized by their {PRECISION} weights",
+            where=f"--target {target}",
+            found=f"a target that runs {kind.precision} files",
+            expected=f"one that runs {PRECISION} files",
+            fix="leave --target out, or hold one model against the board: tinyedge validate --board",
+        )
 
 
 def _shipped(family_members: Sequence[Member], data: str) -> dict[str, Entry]:
@@ -154,7 +174,7 @@ def _row(
     member: Member,
     reports: Mapping[str, Report],
     beyond: Mapping[str, Report],
-    refused: Mapping[str, TargetRefused],
+    refused: Mapping[str, TargetError],
     flash: float | None,
 ) -> Row:
     name, plan = member.name, member.plan
@@ -166,7 +186,9 @@ def _row(
     # A bound from below can rule out, and nothing else.
     too_large = flash is not None and plan.int8_bytes > flash
     if name in refused:
-        return Row(name, plan.params, True, flash=weights, verdict=Status.FAIL, note=refused[name].what)
+        error = refused[name]
+        note = error.what if isinstance(error, TargetRefused) else f"could not run: {error.what}"
+        return Row(name, plan.params, True, flash=weights, verdict=Status.FAIL, note=note)
     return Row(
         name,
         plan.params,

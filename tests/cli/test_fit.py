@@ -7,7 +7,7 @@ import pytest
 
 import tinyedge.fit
 from tests.support.made_fit import made_validation
-from tinyedge.board import board_names
+from tinyedge.board import board_names, find_board
 from tinyedge.cli.main import run
 from tinyedge.gate.catalogue import GATES
 from tinyedge.targets import vela
@@ -33,7 +33,13 @@ def policy(tmp_path):
 def test_the_boards_are_listed(capsys):
     assert run(["boards"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[1:-1]] == list(board_names())
+    rows = [line.split() for line in lines[1:-3]]
+    assert [row[0].removesuffix("*") for row in rows] == list(board_names())
+    assert {row[0].removesuffix("*") for row in rows if row[0].endswith("*")} == {
+        name for name in board_names() if find_board(name).unchecked
+    }
+    assert ["ethos-u55-128", "m55+u55-128", "25/500"] in [row[:3] for row in rows]
+    assert lines[-2].startswith("* ")
     assert max(map(len, lines)) <= 80
     assert "…" not in "".join(lines)
     assert run(["boards", "--format", "json"]) == 0
@@ -48,7 +54,10 @@ def test_a_board_is_shown_with_its_sources(capsys):
     assert run(["boards", "nucleo-l476rg", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["ram_bytes"] == 98_304
     assert run(["boards", "nucleo-l476"]) == 2
-    assert "did you mean nucleo-l476rg?" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "did you mean nucleo-l476rg?" in told
+    assert "NAME" in told
+    assert "--board" not in told
 
 
 def test_a_board_without_firmware_is_judged_by_bounds_and_says_so(capsys, policy):
@@ -113,6 +122,21 @@ def test_bad_input_is_refused_before_anything_runs(arguments, says, capsys):
     assert printed.out == ""
     if arguments[0] == "--board":
         assert run(["fit", *SMALL, *arguments]) == 2
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("tflite-fp32", "runs fp32 files"),
+        ("serial-int8", "tinyedge validate --target serial-int8 --port ... --board nucleo-f446re"),
+        ("command-int8", "tinyedge validate --target command-int8 --command ... --board nucleo-f446re"),
+    ],
+)
+def test_fit_refuses_a_target_that_cannot_run_the_family(target, says, capsys):
+    assert run(["fit", *SMALL, "--board", "nucleo-f446re", "--target", target]) == 2
+    printed = capsys.readouterr()
+    assert says in printed.err
+    assert printed.out == ""
 
 
 def test_firmware_is_held_against_the_boards_budget(arm_tools, capsys, policy):

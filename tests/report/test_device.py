@@ -46,6 +46,15 @@ def test_firmware_has_what_it_takes_and_where_that_is_from():
     assert texts(replace(report(), board=fast))["Board"].endswith("16,384 of RAM; no more than 8,466 a second can be")
 
 
+def test_a_board_names_both_clocks_and_what_was_not_looked_up():
+    use = on_firmware(report()).board
+    sources = {"core": "manual", "flash_bytes": "product page [not looked up]", "npu": "brief [not looked up]"}
+    facts = use.facts | {"clock_hz": 25_000_000, "npu": {"clock_hz": 500_000_000}, "sources": sources}
+    told = texts(replace(report(), board=replace(use, facts=facts)))["Board"]
+    assert "cortex-m4, 25 MHz, NPU 500 MHz, " in told
+    assert told.endswith("; not looked up: flash_bytes, npu")
+
+
 def test_a_board_on_a_line_says_what_happened_there():
     line = {
         "port": "/dev/ttyACM0", "baud": 115_200, "frames_sent": 1_270, "frames_resent": 68, "frames_corrupted": 4,

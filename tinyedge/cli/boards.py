@@ -29,7 +29,7 @@ def boards(
       tinyedge boards nucleo-f446re
     """
     if name is not None:
-        board = find_board(name)
+        board = find_board(name, where="NAME")
         if format is Format.JSON:
             print_json(encode(board))
         else:
@@ -43,17 +43,21 @@ def boards(
     for title in ("board", "core", "MHz", "flash", "RAM", "runs on"):
         table.add_column(title, justify="right" if title in ("MHz", "flash", "RAM") else "left", no_wrap=True)
     for board in found:
+        npu = board.npu
         sizes = (f"{size / 1024:,.0f}" for size in (board.flash_bytes, board.ram_bytes))
         table.add_row(
-            board.name,
-            board.core.removeprefix("cortex-") if board.npu is None else board.npu.accelerator.removeprefix("ethos-"),
-            f"{(board.clock_hz if board.npu is None else board.npu.clock_hz) / 1e6:,.0f}",
+            board.name + ("*" if board.unchecked else ""),
+            board.core.removeprefix("cortex-") + (f"+{npu.accelerator.removeprefix('ethos-')}" if npu else ""),
+            f"{board.clock_hz / 1e6:.0f}" + (f"/{npu.clock_hz / 1e6:.0f}" if npu else ""),
             *sizes,
             board.target or f"{STAND_IN} stands in",
         )
     console = stdout()
     console.print(table)
-    console.print("Flash and RAM in KiB. tinyedge boards NAME has every fact with its source.")
+    console.print("MHz: the CPU's; with an NPU the CPU's/the NPU's. Flash and RAM in KiB.")
+    if any(board.unchecked for board in found):
+        console.print("* Some facts were not looked up in their source.")
+    console.print("tinyedge boards NAME has every fact with its source.")
 
 
 def _print_one(board: Board) -> None:

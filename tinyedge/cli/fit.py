@@ -24,6 +24,7 @@ from tinyedge.cli.options import (
     target_options,
 )
 from tinyedge.cli.validate import sampled
+from tinyedge.errors import UsageError
 from tinyedge.files import check_writable, write_atomic
 from tinyedge.registry import TARGETS, lookup
 from tinyedge.validate import PARITY_IMAGES, split_options
@@ -69,6 +70,7 @@ def fit(
       tinyedge fit --board raspberry-pi-pico --data shapes --out fit
     """
     from tinyedge.data import load_dataset
+    from tinyedge.fit import check_precision
     from tinyedge.fit import fit as run
     from tinyedge.gate import DEFAULT_POLICY, read_policy
     from tinyedge.gate.policy_names import check_names
@@ -76,6 +78,8 @@ def fit(
 
     aim = Aim(find_board(board), fps)
     chosen = choose_target(aim, target)
+    check_precision(chosen)
+    _check_runs_alone(chosen, board)
     options = target_options(kernels=kernels)
     split_options(options, chosen, PARITY_IMAGES)
     rules = DEFAULT_POLICY if policy is None else read_policy(policy)
@@ -110,3 +114,22 @@ def fit(
     else:
         fit_table.render(found, stdout())
     raise typer.Exit(found.exit_code)
+
+
+def _check_runs_alone(target: str, board: str) -> None:
+    """Whether the target runs any model without flags of its own.
+
+    Raises:
+        UsageError: where it cannot run without a port or a command, which are one model's.
+    """
+    try:
+        lookup(TARGETS, "target", target)().check_options()
+    except UsageError as error:
+        needs = error.where or "flags of its own"
+        raise UsageError(
+            "the target runs one model, and fit holds a family against the board",
+            where=f"--target {target}",
+            found=f"a target that needs {needs}: a board on the desk, or an executable, holds one model",
+            expected="a target that runs any model, such as the board's own",
+            fix=f"leave --target out, or: tinyedge validate --target {target} {needs} ... --board {board}",
+        ) from error

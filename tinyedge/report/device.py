@@ -13,6 +13,8 @@ from tinyedge.report.words import limit_of, quantity
 
 BUDGET = "budget."
 """The gates on what a model takes begin with it."""
+NOT_LOOKED_UP = "[not looked up]"
+"""In the source of a board's fact: it was not compared with anything."""
 _MOST = 3
 _LINE = (
     "baud", "frames_sent", "frames_resent", "frames_corrupted", "frames_corrupted_there", "frames_refused", "resets",
@@ -145,6 +147,11 @@ def uses(report: Report) -> tuple[Use, ...]:
     return tuple(_use(gate, has) for gate in report.verdict.gates if gate.name.startswith(BUDGET))
 
 
+def unchecked(sources: Mapping[str, str]) -> tuple[str, ...]:
+    """Names of the facts whose source says that they were not looked up."""
+    return tuple(name for name, source in sources.items() if NOT_LOOKED_UP in source)
+
+
 def _firmware(facts: Mapping[str, Any]) -> dict[str, str]:
     built = [facts.get("compiler"), facts.get("instruction_set") and f"for {facts['instruction_set']}"]
     runs = [facts.get(name) for name in ("device", "emulator", "machine_emulated")]
@@ -207,18 +214,23 @@ def _board(report: Report) -> str:
     if board is None:
         return ""
     facts = board.facts
-    text = (
-        f"{board.title}: {facts['core']}, {facts['clock_hz'] / 1e6:g} MHz, {facts['flash_bytes']:,} bytes of flash, "
+    npu = facts.get("npu")
+    clocks = f"{facts['clock_hz'] / 1e6:g} MHz" + ("" if npu is None else f", NPU {npu['clock_hz'] / 1e6:g} MHz")
+    parts = [
+        f"{board.title}: {facts['core']}, {clocks}, {facts['flash_bytes']:,} bytes of flash, "
         f"{facts['ram_bytes']:,} of RAM"
-    )
+    ]
     if board.fps is not None:
-        text += f"; {board.fps:g} inferences a second asked for"
-    if board.max_fps is None:
-        return text
-    most = f"{board.max_fps:,.0f}" if board.max_fps >= 100 else f"{board.max_fps:.3g}"
-    if board.estimate is not None:
-        return f"{text}; about {most} a second by the NPU's estimate"
-    return f"{text}; no more than {most} a second can be"
+        parts.append(f"{board.fps:g} inferences a second asked for")
+    if board.max_fps is not None:
+        most = f"{board.max_fps:,.0f}" if board.max_fps >= 100 else f"{board.max_fps:.3g}"
+        by_npu = board.estimate is not None
+        parts.append(
+            f"about {most} a second by the NPU's estimate" if by_npu else f"no more than {most} a second can be"
+        )
+    if open_facts := unchecked(facts.get("sources") or {}):
+        parts.append("not looked up: " + ", ".join(open_facts))
+    return "; ".join(parts)
 
 
 def _npu(report: Report) -> str:
