@@ -14,6 +14,9 @@ from hypothesis import settings
 settings.register_profile("tinyedge", deadline=None, derandomize=True)
 settings.load_profile("tinyedge")
 
+collect_ignore_glob = ["support/*"]
+"""Scripts and doubles that tests use: some run when they are imported."""
+
 NEEDS_ARM = "needs the Arm compiler and QEMU"
 NEEDS_EXECUTORCH = "needs executorch"
 ALLOWED_SKIPS = ("needs TINYEDGE_DATA", "needs a CUDA device", "needs chromium", NEEDS_ARM, NEEDS_EXECUTORCH)
