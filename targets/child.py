@@ -130,7 +130,7 @@ class Child:
         if code is None:
             found = "it closed its connection"
         elif code < 0:
-            found = f"killed by {_signal_name(-code)}"
+            found = f"killed by {signal_name(-code)}"
         else:
             found = f"exit status {code}"
         fix = "check the model file: export it again, and compare its SHA-256"
@@ -159,7 +159,8 @@ class Child:
         return f"{found}; its last words: {said}" if said else found
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
+    """``SIGSEGV`` and the like, or the number where it has no name."""
     try:
         return signal.Signals(number).name
     except ValueError:

@@ -11,7 +11,6 @@ import os
 import secrets
 import shlex
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -27,6 +26,7 @@ from tinyedge.errors import TargetCrashed, TargetTimeout, TargetUnavailable, Usa
 from tinyedge.formats.tflite import operators
 from tinyedge.targets import native_log
 from tinyedge.targets.base import Requirement, Target
+from tinyedge.targets.child import signal_name
 from tinyedge.targets.command_file import (
     LARGEST_FACTS,
     BadResults,
@@ -186,7 +186,7 @@ class _Command(Target):
                 fix="--timeout-s, where it needs longer",
             ) from error
         if status:
-            how = f"killed by {_signal(-status)}" if status < 0 else f"exit status {status}"
+            how = f"killed by {signal_name(-status)}" if status < 0 else f"exit status {status}"
             raise self._failed("the command failed", how, "exit status 0")
 
     def _check_same(self, facts: dict[str, Any]) -> None:
@@ -240,10 +240,3 @@ def _read(path: Path, most: int) -> bytes:
             return file.read(most)
     except OSError as error:
         raise BadResults(f"the command's {path.name} cannot be read", error.strerror, "a file to read") from error
-
-
-def _signal(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.artifact import Artifact
-from tinyedge.errors import UsageError
 from tinyedge.targets import qemu
 from tinyedge.targets.base import Program, Requirement, Target
 from tinyedge.targets.firmware_build import COMPILER, Core, build, compiler_version
+from tinyedge.targets.firmware_result import Result
 from tinyedge.targets.firmware_source import CMSIS_NN, PORTABLE, Source, generate
 from tinyedge.targets.legalize import legalize
 
@@ -57,14 +57,7 @@ class _CortexM(Target):
     _emulator: qemu.Emulator
 
     def __init__(self, kernels: str | None = None) -> None:
-        if kernels not in (None, *self.kernel_sets):
-            raise UsageError(
-                f"{self.name} has no such kernels",
-                where="--kernels",
-                found=kernels,
-                expected=" or ".join(self.kernel_sets),
-            )
-        self._kernels = kernels or self.kernel_sets[0]
+        self._kernels = self._chosen_kernels(kernels)
 
     def options(self) -> dict[str, Any]:
         """See ``Target.options``."""
@@ -132,7 +125,7 @@ class _CortexM(Target):
             ],
         }
 
-    def _infer(self, elf: Path, source: Source, layers: int = 0) -> list[qemu.Result]:
+    def _infer(self, elf: Path, source: Source, layers: int = 0) -> list[Result]:
         """A few images that are the same every time, counted."""
         rng = np.random.default_rng(0)
         emulator = self._start(elf, source.sizes, counting=True, layers=layers)

@@ -15,14 +15,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tinyedge.errors import TargetCrashed, TargetError, TargetRefused, TargetTimeout
+from tinyedge.targets.firmware_result import HEADER, MAGIC, Result
 from tinyedge.targets.frames import HEADER_BYTES, PROTOCOL, Frame, Kind, Splitter, decode, encode
 
 _HELLO = struct.Struct("<II16s")
-_RESULT = struct.Struct("<IIIIQII")
-_MAGIC = 0x45474454
 _MOST_TEXT = 1000
 _WORDS = 200
 _RESETS = 10
@@ -86,21 +84,6 @@ class Hello:
     kernels: str
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a board says of one image.
-
-    Args:
-        scores: int8 ``(K,)``.
-        ticks: of its clock for the inference.
-        stack_bytes: the deepest so far; 0 where it does not know.
-    """
-
-    scores: NDArray[np.int8]
-    ticks: int
-    stack_bytes: int
-
-
 class _Reset(Exception):
     """The board does not know the session."""
 
@@ -132,7 +115,7 @@ class Link:
         self.counts = Counts()
         self._port, self._model_id, self._sizes, self._where = port, model_id, sizes, where
         self._bytes_per_s, self._tries, self._limit_s = bytes_per_s, tries, limit_s
-        self._splitter = Splitter(2 * (HEADER_BYTES + _RESULT.size + sizes[1] + _MOST_TEXT))
+        self._splitter = Splitter(2 * (HEADER_BYTES + HEADER.size + sizes[1] + _MOST_TEXT))
         self._segments: deque[bytes] = deque()
         self._words = b""
         self._session = self._sequence = 0
@@ -163,7 +146,7 @@ class Link:
             )
         return hello
 
-    def infer(self, image: bytes) -> Answer:
+    def infer(self, image: bytes) -> Result:
         """Run one image.
 
         Raises:
@@ -190,7 +173,7 @@ class Link:
     def _ask(self, request: Frame, kind: Kind, limit_s: float) -> Frame:
         """Send ``request`` until an answer of this ``kind`` comes."""
         line = encode(request)
-        wire_s = (len(line) + _RESULT.size + self._sizes[1] + _MOST_TEXT) / self._bytes_per_s
+        wire_s = (len(line) + HEADER.size + self._sizes[1] + _MOST_TEXT) / self._bytes_per_s
         started, broken = time.monotonic(), self.counts.frames_broken
         silent = tries = 0
         while tries < self._tries and time.monotonic() - started < limit_s + 10 * wire_s:
@@ -237,7 +220,7 @@ class Link:
             self.counts.frames_corrupted_there += 1
 
     def _hello(self, frame: Frame) -> Hello:
-        whole = len(frame.payload) >= _HELLO.size + _RESULT.size
+        whole = len(frame.payload) >= _HELLO.size + HEADER.size
         protocol = int.from_bytes(frame.payload[:4], "little")
         if not whole or protocol != PROTOCOL:
             raise TargetRefused(
@@ -248,19 +231,19 @@ class Link:
                 fix="tinyedge firmware MODEL --out FOLDER writes code that speaks this one: build it, flash the board",
             )
         _, clock_hz, model_id = _HELLO.unpack_from(frame.payload)
-        _, _, inputs, outputs, _, _, arena = _RESULT.unpack_from(frame.payload, _HELLO.size)
-        text = frame.payload[_HELLO.size + _RESULT.size :].decode(errors="replace")
+        _, _, inputs, outputs, _, _, arena = HEADER.unpack_from(frame.payload, _HELLO.size)
+        text = frame.payload[_HELLO.size + HEADER.size :].decode(errors="replace")
         return Hello(protocol, clock_hz, model_id, (inputs, outputs), arena, text)
 
-    def _answer(self, frame: Frame, checksum: int) -> Answer:
+    def _answer(self, frame: Frame, checksum: int) -> Result:
         """A whole frame that says something else than it should is no noise: it ends the run."""
-        expected = _MAGIC, *self._sizes, _RESULT.size + self._sizes[1], f"{checksum:08x}"
+        expected = MAGIC, *self._sizes, HEADER.size + self._sizes[1], f"{checksum:08x}"
         found = 0, 0, 0, len(frame.payload), f"{frame.image:08x}"
-        if len(frame.payload) >= _RESULT.size:
-            magic, _, inputs, outputs, ticks, stack_bytes, _ = _RESULT.unpack_from(frame.payload)
+        if len(frame.payload) >= HEADER.size:
+            magic, _, inputs, outputs, ticks, stack_bytes, _ = HEADER.unpack_from(frame.payload)
             found = magic, inputs, outputs, *found[3:]
             if found == expected:
-                return Answer(np.frombuffer(frame.payload, np.int8, offset=_RESULT.size), ticks, stack_bytes)
+                return Result(np.frombuffer(frame.payload, np.int8, offset=HEADER.size), ticks, stack_bytes)
         other = found[:-1] == expected[:-1]
         raise TargetCrashed(
             "the board answers for another image" if other else "the board's result is not one of this model",

@@ -6,19 +6,18 @@ import os
 import re
 import select
 import shutil
-import signal
 import struct
 import subprocess
 import time
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tinyedge.errors import TargetCrashed, TargetTimeout, TargetUnavailable, TinyedgeError
 from tinyedge.targets import native_log
+from tinyedge.targets.child import signal_name
+from tinyedge.targets.firmware_result import HEADER, MAGIC, Result
 from tinyedge.targets.orphan import die_with
 
 PROGRAM = "qemu-system-arm"
@@ -26,27 +25,8 @@ INSTALL = "apt-get install -y --no-install-recommends gcc-arm-none-eabi libnewli
 """The Debian packages of the compiler, its C library and the emulator."""
 INSTRUCTIONS_PER_TICK = 40
 """With ``-icount shift=0`` an instruction takes 1 ns of emulated time, and these boards' SysTick runs at 25 MHz."""
-_RESULT = struct.Struct("<IIIIQII")
-_MAGIC = 0x45474454
 _BOOT_S = 30.0
 _ENDING_S = 2.0
-
-
-@dataclass(frozen=True)
-class Result:
-    """What the firmware says of one image.
-
-    Args:
-        scores: int8 ``(K,)``.
-        ticks: SysTick's for the inference; a count of instructions only where they were counted.
-        stack_bytes: the deepest that the stack has been.
-        layers: the ticks at the end of each layer, where the firmware counts them.
-    """
-
-    scores: NDArray[np.int8]
-    ticks: int
-    stack_bytes: int
-    layers: tuple[int, ...] = ()
 
 
 class Emulator:
@@ -126,7 +106,7 @@ class Emulator:
 
     def _answer(self, image: bytes, limit_s: float) -> Result:
         """Send ``image`` and take the next result, both at once: neither side's pipe may fill up."""
-        expected = _RESULT.size + (self._sizes[1] + self._layers.size if self._sequence else 0)
+        expected = HEADER.size + (self._sizes[1] + self._layers.size if self._sequence else 0)
         deadline = time.monotonic() + limit_s
         answer, left = b"", memoryview(image)
         while len(answer) < expected:
@@ -146,18 +126,18 @@ class Emulator:
                     left = left[self._to.write(left) or 0 :]
                 except BrokenPipeError:
                     left = left[:0]  # it is dead, and reading says how
-        _, _, _, _, ticks, stack_bytes, _ = _RESULT.unpack_from(answer)
+        _, _, _, _, ticks, stack_bytes, _ = HEADER.unpack_from(answer)
         if not self._sequence:
             return Result(np.empty(0, np.int8), ticks, stack_bytes)
-        scores = np.frombuffer(answer, np.int8, self._sizes[1], offset=_RESULT.size)
+        scores = np.frombuffer(answer, np.int8, self._sizes[1], offset=HEADER.size)
         return Result(scores, ticks, stack_bytes, self._layers.unpack_from(answer, expected - self._layers.size))
 
     def _check_start(self, answer: bytes) -> None:
         """As soon as the header is there: who waits for the rest of garbage waits for ever."""
-        if len(answer) < _RESULT.size:
+        if len(answer) < HEADER.size:
             return
-        found = _RESULT.unpack_from(answer)[:4]
-        expected = (_MAGIC, self._sequence, *self._sizes)
+        found = HEADER.unpack_from(answer)[:4]
+        expected = (MAGIC, self._sequence, *self._sizes)
         if found != expected:
             raise TargetCrashed(
                 "the firmware answers with something else than the result",
@@ -171,7 +151,7 @@ class Emulator:
     def _dead(self, received: int, expected: int) -> TargetCrashed:
         try:
             code = self._process.wait(_ENDING_S)
-            how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+            how = f"killed by {signal_name(-code)}" if code < 0 else f"exit status {code}"
         except subprocess.TimeoutExpired:
             how = "it closed its output"
         return TargetCrashed(

@@ -146,7 +146,7 @@ class TfliteInt16x8(_Litert):
     input_dtypes = ("int16", "float32")  # TensorFlow's converter leaves float in and out unless it is told
     kernels = "LiteRT built-in, or its reference kernels"
     microcontroller = True
-    rounding = "reference: TensorFlow Lite Micro's, bit for bit; built-in: within 3 of 65,536 steps where measured"
+    rounding = "reference: TensorFlow Lite Micro's; built-in: some steps of 65,536 from it (docs/precisions.md)"
     kernel_sets: ClassVar[tuple[str, ...]] = ("built-in", "reference")
 
     def __init__(self, kernels: str | None = None) -> None:

@@ -174,4 +174,4 @@ class TflmInt16x8(TflmInt8):
 
     name = "tflm-int16x8"
     precision = "int16x8"
-    rounding = "LiteRT's reference kernels bit for bit, on every model that was measured (docs/precisions.md)"
+    rounding = "LiteRT's reference kernels, where compared (docs/precisions.md)"

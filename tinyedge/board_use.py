@@ -121,7 +121,8 @@ def board_use(aim: Aim | None, facts: Mapping[str, float], estimate: dict[str, A
     if aim is None:
         return None
     board = aim.board
-    return BoardUse(board.name, board.title, encode(board), aim.fps, most_fps(facts), estimate)
+    told = encode(board) | {"unchecked": encode(board.unchecked)}
+    return BoardUse(board.name, board.title, told, aim.fps, most_fps(facts), estimate)
 
 
 def most_fps(facts: Mapping[str, float]) -> float | None:

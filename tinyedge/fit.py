@@ -77,11 +77,11 @@ def fit(
         on_member(name, done, len(shipped))
         try:
             if within_budget:
-                beyond[name] = _validate(entry, aim, target, few, policy, options or {}, 0, seed)
-                if row_of(beyond[name], model=name, params=entry.params).budget is not Status.FAIL:
-                    del beyond[name]
-            if name not in beyond:
-                reports[name] = _validate(entry, aim, target, data, policy, options or {}, parity_images, seed)
+                sized = _validate(entry, aim, target, few, policy, options or {}, 0, seed)
+                if row_of(sized, model=name, params=entry.params).budget is Status.FAIL:
+                    beyond[name] = sized
+                    continue
+            reports[name] = _validate(entry, aim, target, data, policy, options or {}, parity_images, seed)
         except (TargetRefused, TargetCrashed, TargetTimeout) as error:
             refused[name] = error
     if not reports and not beyond:

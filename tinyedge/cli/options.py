@@ -94,7 +94,9 @@ ArenaOption = Annotated[
 KernelsOption = Annotated[
     str | None,
     typer.Option(
-        "--kernels", help="Firmware's kernels: cmsis-nn or portable (default: the core's).", show_default=False
+        "--kernels",
+        help="Where a target has several sets, e.g. cmsis-nn or portable (default: its first).",
+        show_default=False,
     ),
 ]
 PortOption = Annotated[

@@ -13,8 +13,6 @@ from tinyedge.report.words import limit_of, quantity
 
 BUDGET = "budget."
 """The gates on what a model takes begin with it."""
-NOT_LOOKED_UP = "[not looked up]"
-"""In the source of a board's fact: it was not compared with anything."""
 _MOST = 3
 _LINE = (
     "baud", "frames_sent", "frames_resent", "frames_corrupted", "frames_corrupted_there", "frames_refused", "resets",
@@ -147,11 +145,6 @@ def uses(report: Report) -> tuple[Use, ...]:
     return tuple(_use(gate, has) for gate in report.verdict.gates if gate.name.startswith(BUDGET))
 
 
-def unchecked(sources: Mapping[str, str]) -> tuple[str, ...]:
-    """Names of the facts whose source says that they were not looked up."""
-    return tuple(name for name, source in sources.items() if NOT_LOOKED_UP in source)
-
-
 def _firmware(facts: Mapping[str, Any]) -> dict[str, str]:
     built = [facts.get("compiler"), facts.get("instruction_set") and f"for {facts['instruction_set']}"]
     runs = [facts.get(name) for name in ("device", "emulator", "machine_emulated")]
@@ -228,7 +221,7 @@ def _board(report: Report) -> str:
         parts.append(
             f"about {most} a second by the NPU's estimate" if by_npu else f"no more than {most} a second can be"
         )
-    if open_facts := unchecked(facts.get("sources") or {}):
+    if open_facts := facts.get("unchecked"):
         parts.append("not looked up: " + ", ".join(open_facts))
     return "; ".join(parts)
 
