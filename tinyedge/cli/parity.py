@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from tinyedge import __version__
@@ -34,13 +33,12 @@ from tinyedge.cli.options import (
     target_options,
 )
 from tinyedge.cli.progress import Steps, bars
+from tinyedge.cli.validate import from_zoo
 from tinyedge.data import Dataset, load_dataset
 from tinyedge.errors import UsageError
-from tinyedge.models.family import nearest, parse_count
 from tinyedge.report.codec import encode
 from tinyedge.report.kernels import KernelMatrix
 from tinyedge.validate import artifact_facts, data_facts
-from tinyedge.zoo import find
 
 SCHEMA = "tinyedge-parity/1"
 _IMAGES = 200
@@ -111,7 +109,7 @@ def parity(
     if deployed is not None:
         artifact = load_artifact(deployed, stated=stated_input(normalize, color, layout, resize))
     else:
-        artifact = _from_zoo(str(params), family, dataset, notes)
+        artifact = from_zoo(str(params), family, dataset.name, dataset.num_classes, notes).load("tflite-int8")
     sample = dataset.sample(images, seed=seed)
     with bars(notes) as bar:
         found = compare_paths(artifact, sample, chosen, layers=layers, on_progress=Steps(bar))
@@ -127,12 +125,6 @@ def _names(paths: str | None, everything: bool, usual: Sequence[str], all_paths:
     if paths is not None:
         return [name.strip() for name in paths.split(",") if name.strip()]
     return all_paths if everything else usual
-
-
-def _from_zoo(params: str, family: str, data: Dataset, notes: Console) -> Artifact:
-    found = nearest(parse_count(params), family, num_classes=data.num_classes)
-    notes.print(f"{params} parameters: {found.member.name} with {found.member.plan.params:,}, {found.factor:.2f} times")
-    return find(found.member, data.name).load("tflite-int8")
 
 
 def _content(artifact: Artifact, data: Dataset, found: KernelMatrix) -> dict[str, Any]:

@@ -172,7 +172,7 @@ def validate(
     notes = stderr()
     dataset = load_dataset(data, "test", data_dir=data_dir)
     check_names(rules, class_names=dataset.class_names, superclass_names=dataset.superclass_names, file=policy)
-    entry = None if params is None else _from_zoo(params, family, dataset.name, dataset.num_classes, notes)
+    entry = None if params is None else from_zoo(params, family, dataset.name, dataset.num_classes, notes)
     if labels is not None:
         dataset = in_order(dataset, read_labels(labels), labels)
     stated = stated_input(normalize, color, layout, resize)
@@ -275,7 +275,8 @@ def _reports(formats: str | None, out: Path | None, baseline: Path | None) -> tu
     return chosen, folder
 
 
-def _from_zoo(params: str, family: str, data: str, num_classes: int, notes: Console) -> Entry:
+def from_zoo(params: str, family: str, data: str, num_classes: int, notes: Console) -> Entry:
+    """The shipped member nearest to ``params``; which one, and how near, is noted."""
     found = nearest(parse_count(params), family, num_classes=num_classes)
     member = found.member
     notes.print(f"{params} parameters: {member.name} with {member.plan.params:,}, {found.factor:.2f} times that")
