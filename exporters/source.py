@@ -170,6 +170,7 @@ def from_checkpoint(path: Path) -> TorchSource:
         "data": key.data,
         "data_digest": key.data_digest,
         "precision": key.precision,
+        **({} if key.tuned is None else {"tuned": asdict(key.tuned)}),
         **checkpoint.facts,
     }
     size = 32  # both families are defined for it

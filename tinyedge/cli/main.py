@@ -25,6 +25,7 @@ from tinyedge.cli import (
     sweep,
     targets,
     train,
+    tune,
     validate,
 )
 from tinyedge.cli.options import drop_stdout
@@ -51,6 +52,7 @@ app.command("boards")(boards.boards)
 app.command("family")(family.family)
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
+app.command("tune")(tune.tune)
 app.command("sweep", cls=sweep.RayCommand)(sweep.sweep)
 app.command("export")(export.export)
 app.command("firmware")(firmware.firmware)

@@ -134,6 +134,10 @@ FpsOption = Annotated[
     typer.Option("--fps", help="Inferences a second that the board must not be ruled out for.", show_default=False),
 ]
 FamilyOption = Annotated[str, typer.Option("--family", help="scalecnn or mobilenetv2.")]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+ThreadsOption = Annotated[
+    int | None, typer.Option("--threads", min=1, max=1024, help="CPU threads (default: PyTorch's).", show_default=False)
+]
 
 
 class _Stdout(Console):

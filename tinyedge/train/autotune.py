@@ -66,7 +66,7 @@ def choose(keys: Sequence[RunKey], batches: Batches, device: torch.device, on_no
 def cpu_rule(keys: Sequence[RunKey], *, steps: int) -> Variant:
     """Fused for several seeds, compiled for one in a long run, each at the widths where it won; else plain."""
     member = keys[0].member
-    if member.family != "scalecnn":
+    if not keys[0].fuses:
         return Variant()
     if len(keys) > 1:
         return Variant("mixed" if member.width in CPU_FUSED_WIDTHS else "serial")
@@ -75,7 +75,7 @@ def cpu_rule(keys: Sequence[RunKey], *, steps: int) -> Variant:
 
 def candidates(keys: Sequence[RunKey], not_compiled: str | None) -> list[Variant]:
     """What is tried on CUDA: graphs always, as nothing is faster without; every layout that the member has."""
-    several = len(keys) > 1 and keys[0].member.family == "scalecnn"
+    several = len(keys) > 1 and keys[0].fuses
     layouts = ["serial", "grouped", "dense"] if several else ["serial"]
     kinds = [False] if not_compiled else [False, True] if len(layouts) == 1 else [True]
     return [Variant(layout, compiled, graphs=True) for layout in layouts for compiled in kinds]

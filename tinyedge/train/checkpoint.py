@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from tinyedge.errors import TrainingError, UsageError
 from tinyedge.files import write_atomic
 from tinyedge.models.family import Member
 from tinyedge.train.recipe import Recipe, recipe_from
+from tinyedge.train.tuning import Tuned
 
 FORMAT = "tinyedge-checkpoint/1"
 _MODEL, _MOMENTUM = "model.", "momentum."
@@ -22,7 +23,10 @@ _MODEL, _MOMENTUM = "model.", "momentum."
 
 @dataclass(frozen=True)
 class RunKey:
-    """What decides the weights, next to the machine: a checkpoint belongs to exactly one key."""
+    """What decides the weights, next to the machine: a checkpoint belongs to exactly one key.
+
+    ``tuned`` is there where the run started from a finished one.
+    """
 
     member: Member
     recipe: Recipe
@@ -30,11 +34,25 @@ class RunKey:
     data: str
     data_digest: str
     precision: str
+    tuned: Tuned | None = None
 
     @property
     def name(self) -> str:
-        """The stem of the run's files, e.g. ``scalecnn-c6-seed0``."""
-        return f"{self.member.name}-seed{self.seed}"
+        """The stem of the run's files, e.g. ``scalecnn-c6-seed0``, or ``scalecnn-c6-seed0-qat`` where it was tuned."""
+        stem = f"{self.member.name}-seed{self.seed}"
+        return stem if self.tuned is None else f"{stem}-{self.recipe.name}"
+
+    @property
+    def fuses(self) -> bool:
+        """Whether several seeds may share their steps."""
+        return self.member.family == "scalecnn" and (self.tuned is None or self.tuned.method != "qat")
+
+    def goes_with(self, other: RunKey) -> bool:
+        """Whether the two differ in their seed, and what they started from, and in nothing else."""
+        tuned = other.tuned
+        if self.tuned is not None and tuned is not None:
+            tuned = replace(tuned, start=self.tuned.start)
+        return replace(other, seed=self.seed, tuned=tuned) == self
 
 
 @dataclass(frozen=True)
@@ -68,7 +86,10 @@ def checkpoint_bytes(checkpoint: Checkpoint) -> bytes:
     """``checkpoint`` as a file's content: equal ones give equal bytes; a finished one's leave out ``seconds``."""
     tensors = {_MODEL + n: t.contiguous() for n, t in checkpoint.model.items()}
     tensors |= {_MOMENTUM + n: t.contiguous() for n, t in checkpoint.momentum.items()}
-    header = {"key": asdict(checkpoint.key), "epoch": checkpoint.epoch, "facts": checkpoint.facts}
+    key = asdict(checkpoint.key)
+    if checkpoint.key.tuned is None:
+        del key["tuned"]  # an ordinary run's file is what it was before there were tuned ones
+    header = {"key": key, "epoch": checkpoint.epoch, "facts": checkpoint.facts}
     if checkpoint.epoch < checkpoint.key.recipe.epochs and checkpoint.seconds is not None:
         header["seconds"] = round(checkpoint.seconds, 1)
     metadata = {"format": FORMAT, "tinyedge": json.dumps(header, sort_keys=True)}
@@ -110,8 +131,10 @@ def checkpoint_from_bytes(content: bytes, where: str) -> Checkpoint:
     try:
         header = json.loads(metadata["tinyedge"])
         key = header["key"]
+        tuned = Tuned(**key["tuned"]) if "tuned" in key else None
+        made = {"member": Member(**key["member"]), "recipe": recipe_from(key["recipe"]), "tuned": tuned}
         return Checkpoint(
-            key=RunKey(**{**key, "member": Member(**key["member"]), "recipe": recipe_from(key["recipe"])}),
+            key=RunKey(**{**key, **made}),
             epoch=header["epoch"],
             seconds=header.get("seconds"),
             model={n.removeprefix(_MODEL): t for n, t in tensors.items() if n.startswith(_MODEL)},
@@ -128,7 +151,7 @@ def check_key(checkpoint: Checkpoint, key: RunKey, where: object) -> Checkpoint:
     Raises:
         TrainingError: where it is another run's.
     """
-    for name in ("member", "recipe", "seed", "data_digest", "precision"):
+    for name in ("member", "recipe", "seed", "data_digest", "precision", "tuned"):
         found, expected = getattr(checkpoint.key, name), getattr(key, name)
         if found != expected:
             raise TrainingError(

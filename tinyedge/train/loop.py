@@ -16,6 +16,7 @@ from tinyedge.data.dataset import Dataset
 from tinyedge.errors import TrainingError, UsageError
 from tinyedge.machine import has_bf16
 from tinyedge.train.checkpoint import Checkpoint, RunKey, check_key, load_checkpoint, save_checkpoint
+from tinyedge.train.start import Start
 from tinyedge.train.steps import Progress
 from tinyedge.train.together import train_together
 
@@ -73,6 +74,7 @@ def train(
     *,
     folder: Path,
     device: torch.device,
+    start: Start | None = None,
     on_step: Callable[[Progress], None] = lambda _: None,
     on_note: Callable[[str], None] = lambda _: None,
 ) -> Checkpoint:
@@ -84,6 +86,7 @@ def train(
         test: accuracy at the end is measured on it; nothing is ever selected by it.
         folder: receives ``<name>.safetensors``.
         device: of the model, the data and the augmentation.
+        start: what a tuned run starts with; ``None`` from fresh weights.
         on_step: called after every step (the loss is known every 50th: reading it waits for the device).
         on_note: one line for a person, e.g. that the run goes on from an epoch.
 
@@ -101,7 +104,9 @@ def train(
         states = [check_key(load_checkpoint(files.state), key, files.state)]
         on_note(f"resumes after epoch {states[0].epoch} of {key.recipe.epochs}")
     saved = time.monotonic()
-    for stage in train_together([key], data, test, device=device, states=states, on_step=on_step, on_note=on_note):
+    for stage in train_together(
+        [key], data, test, device=device, states=states, start=start, on_step=on_step, on_note=on_note
+    ):
         if stage.finished:
             break
         if time.monotonic() - saved >= STATE_EVERY_S:

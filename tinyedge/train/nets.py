@@ -34,6 +34,9 @@ class Net(Protocol):
     def logits(self, images: torch.Tensor) -> torch.Tensor:
         """float32 ``(B, S*3, H, W)`` to float32 ``(S, B, K)``, in training mode."""
 
+    def finished(self, state: State) -> State:
+        """What a finished run's file holds, of one seed's state dict."""
+
 
 def build_net(member: Member, states: Sequence[State], variant: Variant, precision: str, device: torch.device) -> Net:
     """The net of ``variant`` with one state a seed.
@@ -94,6 +97,10 @@ class StackedScaleCNN:
         """The part of the seed at position ``seed``."""
         return tensor[seed]
 
+    def finished(self, state: State) -> State:
+        """The state as it is."""
+        return state
+
     def logits(self, images: torch.Tensor) -> torch.Tensor:
         """float32 ``(B, S*3, H, W)`` to float32 ``(S, B, K)``, in training mode."""
         x = images.to(self._dtype)
@@ -138,6 +145,10 @@ class SingleModule:
     def of_seed(self, tensor: torch.Tensor, seed: int) -> torch.Tensor:
         """All of it: there is one seed."""
         return tensor
+
+    def finished(self, state: State) -> State:
+        """The state as it is."""
+        return state
 
     def logits(self, images: torch.Tensor) -> torch.Tensor:
         """float32 ``(B, 3, H, W)`` to float32 ``(1, B, K)``, in training mode."""

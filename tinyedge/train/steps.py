@@ -13,7 +13,9 @@ from tinyedge.errors import TrainingDiverged
 from tinyedge.train.batches import Batches, Order, epoch_seed
 from tinyedge.train.checkpoint import Checkpoint, RunKey
 from tinyedge.train.graph import StepGraph
-from tinyedge.train.nets import State, build_net, fresh_state
+from tinyedge.train.nets import Net, State, build_net, fresh_state
+from tinyedge.train.quantized import QuantizedModule
+from tinyedge.train.start import Start
 from tinyedge.train.variant import Variant
 
 LOOK_EVERY = 50
@@ -42,11 +44,12 @@ class Group:
         variant: Variant,
         device: torch.device,
         states: Sequence[Checkpoint] | None = None,
+        start: Start | None = None,
     ) -> None:
         self.keys, self._batches, self._device = tuple(keys), batches, device
         self._recipe = keys[0].recipe
-        starts = [s.model for s in states] if states else [fresh_state(k.member, k.seed) for k in keys]
-        self._net = build_net(keys[0].member, starts, variant, keys[0].precision, device)
+        self._teacher = start.teacher if start else None
+        self._net = _net(keys, variant, device, states, start)
         self._rate = torch.zeros((), device=device)  # used by a graph alone, which cannot take a number from the host
         self._optimizer = self._make_optimizer(states, variant)
         self._totals = torch.zeros((3, len(keys)), device=device)
@@ -82,6 +85,10 @@ class Group:
     def weights(self, position: int) -> State:
         """A seed's state dict on the CPU, copied."""
         return self._of_seed(self._net.parameters | self._net.buffers, position)
+
+    def finished(self, position: int) -> State:
+        """A seed's state dict as a finished run's file has it."""
+        return self._net.finished(self.weights(position))
 
     def momentum(self, position: int) -> State:
         """A seed's momentum by parameter name, on the CPU, copied."""
@@ -134,6 +141,8 @@ class Group:
         logits = self._net.logits(images)
         classes = logits.shape[2]
         each = functional.cross_entropy(logits.reshape(-1, classes), labels.reshape(-1), reduction="none")
+        if self._teacher is not None:
+            each = self._teacher.mixed(each, logits, images)
         losses = each.view(labels.shape).mean(1)
         self._optimizer.zero_grad()
         losses.sum().backward()  # type: ignore[no-untyped-call]  # the sum: each seed gets its own mean's gradient
@@ -160,3 +169,20 @@ class Group:
 
     def _changed(self) -> list[torch.Tensor]:
         return [*self._net.parameters.values(), *self._net.buffers.values(), *self._momenta().values(), self._totals]
+
+
+def _net(
+    keys: Sequence[RunKey],
+    variant: Variant,
+    device: torch.device,
+    states: Sequence[Checkpoint] | None,
+    start: Start | None,
+) -> Net:
+    if start is not None and start.images is not None:
+        (begun,) = start.states  # its variant is never a fused one
+        return QuantizedModule(keys[0].member, begun, states[0].model if states else None, start.images, device)
+    if states:
+        weights = [state.model for state in states]
+    else:
+        weights = list(start.states) if start else [fresh_state(key.member, key.seed) for key in keys]
+    return build_net(keys[0].member, weights, variant, keys[0].precision, device)

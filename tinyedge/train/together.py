@@ -16,6 +16,7 @@ from tinyedge.train.autotune import choose
 from tinyedge.train.batches import Batches, normalized
 from tinyedge.train.checkpoint import Checkpoint, RunKey, check_key
 from tinyedge.train.kernels import why_not_compiled
+from tinyedge.train.start import Start
 from tinyedge.train.steps import Group, Progress
 from tinyedge.train.variant import Variant, variant_from
 
@@ -61,7 +62,7 @@ class Stage:
         for group in self._groups:
             facts = self._facts(len(group.keys))
             for position, key in enumerate(group.keys):
-                weights = group.weights(position)
+                weights = group.finished(position) if self.finished else group.weights(position)
                 seconds = self.seconds[len(made)]
                 if self.finished:
                     end = {"test_accuracy": self._accuracy(key, weights), "test_digest": self._test.digest}
@@ -93,6 +94,7 @@ def train_together(
     *,
     device: torch.device,
     states: Sequence[Checkpoint] | None = None,
+    start: Start | None = None,
     variant: Variant | None = None,
     on_step: Callable[[Progress], None] = lambda _: None,
     on_note: Callable[[str], None] = lambda _: None,
@@ -108,6 +110,7 @@ def train_together(
         test: accuracy at the end is measured on it; nothing is ever selected by it.
         device: of the model, the data and the augmentation.
         states: where each key stands, all at the same epoch; ``None`` from the start.
+        start: what tuned runs start with (``tinyedge.train.tune``); ``None`` from fresh weights.
         variant: how a step is computed; ``None``: as the states record, else by ``autotune.choose``.
         on_step: called after a step (on an accelerator, which runs ahead, after every 50th), with the loss where it was
             looked at.
@@ -128,15 +131,22 @@ def train_together(
         chosen = _variant(keys, batches, device, states, variant, on_note)
         members = [tuple(range(len(keys)))] if chosen.fused else [(i,) for i in range(len(keys))]
         groups = [
-            Group([keys[i] for i in m], batches, chosen, device, [states[i] for i in m] if states else None)
+            Group(
+                [keys[i] for i in m],
+                batches,
+                chosen,
+                device,
+                [states[i] for i in m] if states else None,
+                start.part(m) if start else None,
+            )
             for m in members
         ]
         spent = [state.seconds or 0.0 for state in states] if states else [0.0] * len(keys)
         for epoch in range(states[0].epoch if states else 0, recipe.epochs):
-            start = time.monotonic()
+            began = time.monotonic()
             for part, group in enumerate(groups):
                 group.epoch(epoch, _reporter(on_step, epoch, recipe.epochs, part, len(groups), len(batches)))
-            share = (time.monotonic() - start) / len(keys)
+            share = (time.monotonic() - began) / len(keys)
             spent = [before + share for before in spent]
             yield Stage(epoch + 1, recipe.epochs, tuple(spent), groups, chosen, test, device)
 
@@ -171,7 +181,7 @@ def _check(keys: Sequence[RunKey], data: Dataset, states: Sequence[Checkpoint] |
     if not keys:
         raise UsageError("there is no run to train", expected="one key or more")
     seeds = [key.seed for key in keys]
-    if len(set(seeds)) != len(seeds) or any(replace(key, seed=seeds[0]) != keys[0] for key in keys):
+    if len(set(seeds)) != len(seeds) or not all(key.goes_with(keys[0]) for key in keys):
         raise UsageError(
             "runs that train together differ in their seed, and in nothing else",
             found=", ".join(key.name for key in keys),
