@@ -4,13 +4,14 @@
 # make check   what `make test` runs, without the install
 # make zoo     export the trained checkpoints under runs/ again into the zoo
 # make results run what is trained under runs/ on every target, and table it (needs TINYEDGE_DATA)
+# make paper   the study from the committed predictions: figures, tables, docs/study.md (needs TINYEDGE_DATA)
 
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test debian check package lint types imports tests zoo results clean
+.PHONY: demo test debian check package lint types imports tests zoo results paper clean
 
 demo: .venv/runtime
 	$(BIN)/tinyedge validate --target tflite-int8 --params 50k --data shapes
@@ -62,6 +63,9 @@ results: .venv/full
 	  $(BIN)/python $(RESULTS)/table.py --data $$data > $(RESULTS)/$$data.md.new; \
 	  mv $(RESULTS)/$$data.md.new $(RESULTS)/$$data.md; \
 	done
+
+paper: .venv/full
+	$(BIN)/python benchmarks/paper/build.py
 
 # One environment, brought up step by step: the stamps say how far.
 .venv/bin/python:

@@ -32,11 +32,21 @@ class Representative:
     origin: dict[str, Any]
 
 
-def draw_representative(data: Dataset, *, count: int = DEFAULT_COUNT, seed: int = 0) -> Representative:
+def draw_representative(
+    data: Dataset, *, count: int = DEFAULT_COUNT, seed: int = 0, balanced: bool = False
+) -> Representative:
     """``count`` training images without replacement; ``seed`` decides which.
 
+    Args:
+        data: the train split.
+        count: how many.
+        seed: of the draw.
+        balanced: as many of each class as of any other, but for one where ``count`` is no multiple of the classes. A
+            class with fewer images than that gives all that it has, and the others the rest.
+
     Raises:
-        ExportError: for another split than ``train``, for fewer than ``MIN_COUNT`` images, or a dataset too small.
+        ExportError: for another split than ``train``, for fewer than ``MIN_COUNT`` images, or a dataset too small;
+            balanced, for fewer images than classes, or a class without any.
     """
     if data.split != "train":
         raise ExportError(
@@ -60,8 +70,8 @@ def draw_representative(data: Dataset, *, count: int = DEFAULT_COUNT, seed: int 
             expected=f"{count} representative images",
             fix=f"--representative {len(data)}" if len(data) >= MIN_COUNT else "more training images",
         )
-    drawn = data.sample(count, seed=seed)
-    origin = {
+    drawn = data.take(_balanced(data, count, seed)) if balanced else data.sample(count, seed=seed)
+    origin: dict[str, Any] = {
         "data": data.name,
         "data_digest": data.digest,
         "split": data.split,
@@ -69,4 +79,31 @@ def draw_representative(data: Dataset, *, count: int = DEFAULT_COUNT, seed: int 
         "seed": seed,
         "images_digest": drawn.digest,
     }
+    if balanced:
+        origin["balanced"] = True
     return Representative(drawn.images, data.num_classes, origin)
+
+
+def _balanced(data: Dataset, count: int, seed: int) -> NDArray[np.int64]:
+    """``(count,)`` indices, sorted: each class gives an image in turn, until there are enough.
+
+    Drawn over the sorted ids, as ``Dataset.draw`` does: differently ordered copies of one dataset give the same.
+    """
+    held = np.bincount(data.labels, minlength=data.num_classes)
+    if count < data.num_classes or not held.all():
+        raise ExportError(
+            "the representative images cannot hold every class",
+            where=f"{data.name} ({data.split})",
+            found=f"{count} images for {data.num_classes} classes"
+            if held.all()
+            else f"no image of {data.class_names[int(held.argmin())]}",
+            expected="one image of each class, or more",
+            fix="more representative images" if held.all() else "draw them at random, or complete the data",
+        )
+    shuffled = np.argsort(data.ids, kind="stable")[np.random.default_rng(seed).permutation(len(data))]
+    turn = np.empty(len(data), np.int64)
+    for label in range(data.num_classes):
+        own = data.labels[shuffled] == label
+        turn[own] = np.arange(held[label])
+    # Whose turn is last is left to the shuffle: it decides among equal turns.
+    return np.sort(shuffled[np.argsort(turn, kind="stable")[:count]])

@@ -13,6 +13,7 @@ from tinyedge.exporters.base import Conversion, Exporter, Job
 from tinyedge.exporters.bias_correction import correct_biases
 from tinyedge.exporters.expectations import NOT_ON_MICROCONTROLLERS, check_integer
 from tinyedge.exporters.flatbuffer import for_microcontrollers
+from tinyedge.exporters.range_estimators import ESTIMATORS, hidden_ranges
 from tinyedge.exporters.ranges import (
     convention_range,
     lowest_score_that_matters,
@@ -35,6 +36,8 @@ class TfliteInt8(Exporter):
         minmax: the smallest and the largest value of each tensor over all the representative images, with two
             refinements: the bottom of the scores (``ranges``) and the biases (``bias_correction``).
         minmax-plain: without these two.
+        percentile: as ``minmax``, and hidden activations by the middle 99.99 % of their values (``range_estimators``).
+        mse: as ``minmax``, and hidden activations by the least squared error of their int8 values.
         moving-average: the quantizer's own default. It follows the last twenty images, cuts off what is rare,
             and with it the largest logits: here to show what a bad default does, not to be shipped.
     """
@@ -43,7 +46,7 @@ class TfliteInt8(Exporter):
     suffix = ".tflite"
     requires = REQUIRES
     quantized = True
-    calibrations = ("minmax", "minmax-plain", "moving-average")
+    calibrations = ("minmax", "minmax-plain", *ESTIMATORS, "moving-average")
 
     def _convert(self, job: Job) -> Conversion:
         source: TorchSource = job.source
@@ -51,13 +54,19 @@ class TfliteInt8(Exporter):
         content = float_tflite(source)
         graph, outputs = float_graph(content, source, images)
         ranges = observed(content, _RECIPE, source, images, moving_average=scheme == "moving-average")
+        ends = {graph.tensors[graph.inputs[0]].name}, names_of_scores(graph)
+        refined = scheme == "minmax" or scheme in ESTIMATORS
         if scheme != "moving-average":
-            set_range(ranges, {graph.tensors[graph.inputs[0]].name}, *convention_range(source.convention))
-        if scheme == "minmax" and graph.operators[-1].name != "SOFTMAX":
+            set_range(ranges, ends[0], *convention_range(source.convention))
+        if refined and graph.operators[-1].name != "SOFTMAX":
             low = lowest_score_that_matters(outputs)
-            set_range(ranges, names_of_scores(graph), low, float(outputs.max()))
+            set_range(ranges, ends[1], low, float(outputs.max()))
+        if scheme in ESTIMATORS:
+            real = source.convention.apply(images)
+            for name, bounds in hidden_ranges(content, graph, ranges, real, ends[0] | ends[1], scheme).items():
+                set_range(ranges, {name}, *bounds)
         model = quantized(content, _RECIPE, ranges)
-        if scheme == "minmax":
+        if refined:
             model = correct_biases(content, model, source.convention.apply(images))
         rewritten = for_microcontrollers(model)
         return Conversion(rewritten, images[:_COMPARED], outputs[:_COMPARED])

@@ -8,6 +8,8 @@ stays as it is, and BakeNN says what it lacks.
 - A batch that is not fixed is fixed to 1; the shapes are already those of a batch of 1.
 - A reshape whose new shape other operators compute from the batch gets it written out, and they go.
 - A fully connected layer on a 4-dimensional tensor gets a RESHAPE before it: it flattens anyway.
+- A last reshape whose output has another scale than its input (a temperature folded into the scores' scale) gets the
+  input's: it moves bytes, and what these mean is read off the artifact, not off the firmware.
 - A uint8 input or output that a QUANTIZE shifts by 128 from or to int8 becomes that int8: ``shifted`` says so.
 """
 
@@ -85,6 +87,8 @@ def legalize(content: bytes, path: Path) -> Legal:
             steps.append("batch fixed to 1")
         if _spell_reshapes(model, graph):
             steps.append("shapes of reshapes written out")
+        if _one_scale_behind_reshapes(model, graph):
+            steps.append("the scores' scale set back to that before the last reshape, as their bytes are the same")
         if flat := _flatten_before_dense(model, graph):
             steps.append(f"a reshape put before {flat} fully connected layers")
         if changed := _set_versions(model, graph):
@@ -160,6 +164,22 @@ def _fix_batch(graph: Any) -> bool:
         if tensor.shapeSignature is not None and list(tensor.shapeSignature) != list(tensor.shape):
             tensor.shapeSignature, found = None, True
     return found
+
+
+def _one_scale_behind_reshapes(model: Any, graph: Any) -> bool:
+    """Whether the operator that puts the scores out is a reshape with two scales, of which one is left."""
+    for operator in graph.operators:
+        if _code(model, operator) == _OPS.RESHAPE and list(operator.outputs) == list(graph.outputs):
+            before, after = (graph.tensors[index].quantization for index in (operator.inputs[0], operator.outputs[0]))
+            if (
+                before
+                and after
+                and list(before.zeroPoint) == list(after.zeroPoint)
+                and list(before.scale) != list(after.scale)
+            ):
+                after.scale = before.scale
+                return True
+    return False
 
 
 def _flatten_before_dense(model: Any, graph: Any) -> int:

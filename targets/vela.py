@@ -93,7 +93,7 @@ def _compile(model: Path, npu: Npu, folder: Path, timeout_s: float) -> str:
         own.write_text(npu.config)
         config = str(own)
     command = [
-        sys.executable, "-m", "ethosu.vela", str(model), "--output-dir", str(folder), "--config", config,
+        sys.executable, "-m", "ethosu.vela", str(model.resolve()), "--output-dir", str(folder), "--config", config,
         "--accelerator-config", npu.accelerator, "--system-config", npu.system_config,
         "--memory-mode", npu.memory_mode,
     ]  # fmt: skip

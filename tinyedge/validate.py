@@ -44,6 +44,7 @@ from tinyedge.report.codec import encode
 from tinyedge.report.file import StoredReport
 from tinyedge.report.releases import aligned, compare_releases, rows_of
 from tinyedge.report.schema import CONFIDENCE_DIGITS, Examples, Parity, Report, Side
+from tinyedge.tempered import at_temperature, reference_temperature
 
 PARITY_TARGET = "tflm-int8"
 PARITY_IMAGES = PARITY_SAMPLE
@@ -75,7 +76,8 @@ def validate(
 
     Args:
         reference: the float model.
-        deployed: the model that ships.
+        deployed: the model that ships. Where a temperature was folded into it, the reference is judged
+            at one too (``tinyedge.tempered``).
         reference_target: which runtime runs the reference, e.g. ``onnx-fp32``.
         target: which runtime and kernels run the deployed model, e.g. ``tflite-int8``.
         data: the evaluation set.
@@ -110,7 +112,8 @@ def validate(
     before = predict(reference_target, reference, data, on_progress)
     after = predict(target, deployed, data, on_progress, own)
     before, after = paired(before, after)
-    parity, parity_note = _parity(target, deployed, data, after, parity_images, seed, on_progress, beside)
+    before = at_temperature(before, reference_temperature(deployed))
+    parity, parity_note = beside_micro(target, deployed, data, after, parity_images, seed, on_progress, beside)
     kernels = None
     if parity_images and _stands_for_microcontroller(target):
         name = path_name(target, own)
@@ -124,8 +127,8 @@ def validate(
         reference=outcome_before,
         deployed=outcome_after,
         policy=policy,
-        parity=_judged_parity(target, parity, parity_note),
-        facts=_file_facts(deployed, after, parity) | on_board,
+        parity=judged_parity(target, parity, parity_note),
+        facts=file_facts(deployed, after, parity) | on_board,
         baseline="no baseline was given" if baseline is None else aligned(baseline, examples),
         overlap=overlapping(deployed, data) if deployed.precision in ("int8", "int16x8") else 0,
     )
@@ -205,7 +208,7 @@ def _side(artifact: Artifact, predictions: Predictions, seen: Outcome) -> Side:
     return Side(encode(artifact_facts(artifact)), encode(predictions.provenance), evaluate(seen), bins)
 
 
-def _file_facts(deployed: Artifact, after: Predictions, parity: Parity | None) -> dict[str, float]:
+def file_facts(deployed: Artifact, after: Predictions, parity: Parity | None) -> dict[str, float]:
     """What is known of the deployed file: its size, its weights', and the arena: the run's, or TFLite Micro's."""
     arena = after.provenance.get("arena_bytes") or (None if parity is None else parity.facts.get("arena_bytes"))
     found: dict[str, float] = {"size_bytes": deployed.size_bytes}
@@ -214,7 +217,7 @@ def _file_facts(deployed: Artifact, after: Predictions, parity: Parity | None) -
     return found if arena is None else found | {"arena_bytes": arena}
 
 
-def _parity(
+def beside_micro(
     target: str,
     deployed: Artifact,
     data: Dataset,
@@ -246,7 +249,7 @@ def _parity(
     return Parity(PARITY_TARGET, micro.provenance, len(index), flips, histogram), None
 
 
-def _judged_parity(target: str, parity: Parity | None, note: str | None) -> ParityCount | str:
+def judged_parity(target: str, parity: Parity | None, note: str | None) -> ParityCount | str:
     """Reported for every int8 TFLite model, judged only where the run stands for a microcontroller's arithmetic."""
     if parity is None:
         return str(note)

@@ -1,6 +1,7 @@
 """Which route from a float model to an int8 TFLite keeps it: one table, on the microcontroller's arithmetic.
 
     python benchmarks/converters/compare.py --checkpoint c6.safetensors --data-dir DATA
+    python benchmarks/converters/compare.py --routes estimators --name estimators-c6 --checkpoint c6.safetensors
 
 Each route exports the checkpoint with each number of representative images, once a seed, and the file runs on all test
 images. Writes results.md and results.json beside this file (or into --out); takes about 20 minutes on 2 cores.
@@ -38,19 +39,32 @@ PACKAGES = ("torch", "litert-torch", "ai-edge-quantizer", "ai-edge-litert", "ten
 
 @dataclass(frozen=True)
 class Route:
-    """An exporter with a calibration, at several numbers of representative images."""
+    """An exporter with a calibration, at several numbers of representative images, drawn at random or by class."""
 
     exporter: str
     calibration: str
     counts: tuple[int, ...]
+    balanced: bool = False
+
+    @property
+    def label(self) -> str:
+        """The calibration, and how the images are drawn where that is not at random."""
+        return f"{self.calibration}, balanced" if self.balanced else self.calibration
 
 
-ROUTES = (
-    Route("tflite-int8", "minmax", (100, 500, 1000)),
-    Route("tflite-int8", "minmax-plain", (100, 500, 1000)),
-    Route("tf-int8", "minmax", (100, 500, 1000)),
-    Route("tflite-int8", "moving-average", (200, 1000)),
-)
+ROUTES = {
+    "converters": (
+        Route("tflite-int8", "minmax", (100, 500, 1000)),
+        Route("tflite-int8", "minmax-plain", (100, 500, 1000)),
+        Route("tf-int8", "minmax", (100, 500, 1000)),
+        Route("tflite-int8", "moving-average", (200, 1000)),
+    ),
+    "estimators": tuple(
+        Route("tflite-int8", calibration, (1000,), balanced)
+        for calibration in ("minmax", "minmax-plain", "percentile", "mse", "moving-average")
+        for balanced in (False, True)
+    ),
+}
 
 
 def main() -> None:
@@ -59,16 +73,19 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--data", default="cifar100")
     parser.add_argument("--data-dir", type=Path)
+    parser.add_argument("--routes", choices=ROUTES, default="converters")
     parser.add_argument("--seeds", type=int, default=3, help="draws of representative images for each row")
     parser.add_argument("--counts", type=int, nargs="+", help="only these numbers of representative images")
+    parser.add_argument("--calibrations", nargs="+", help="only these")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     parser.add_argument("--name", default="results", help="of the two files")
     given = parser.parse_args()
     source = from_checkpoint(given.checkpoint)
     train = load_dataset(given.data, "train", data_dir=given.data_dir)
     test = load_dataset(given.data, "test", data_dir=given.data_dir)
+    routes = tuple(r for r in ROUTES[given.routes] if given.calibrations is None or r.calibration in given.calibrations)
     with tempfile.TemporaryDirectory() as folder:
-        runs = measure(source, train, test, given.seeds, given.counts, Path(folder))
+        runs = measure(routes, source, train, test, given.seeds, given.counts, Path(folder))
     content = {"facts": facts(source, test, given.seeds), "runs": runs, "rows": rows(runs)}
     given.out.mkdir(parents=True, exist_ok=True)
     (given.out / f"{given.name}.json").write_text(json.dumps(content, indent=1) + "\n")
@@ -77,7 +94,13 @@ def main() -> None:
 
 
 def measure(
-    source: TorchSource, train: Dataset, test: Dataset, seeds: int, counts: list[int] | None, folder: Path
+    routes: tuple[Route, ...],
+    source: TorchSource,
+    train: Dataset,
+    test: Dataset,
+    seeds: int,
+    counts: list[int] | None,
+    folder: Path,
 ) -> list[dict[str, Any]]:
     """One dictionary for each route, count and seed."""
     reference = lookup(EXPORTERS, "exporter", "onnx-fp32")().export(
@@ -85,18 +108,18 @@ def measure(
     )
     before = outcome(predict("onnx-fp32", reference, test), test)
     runs = []
-    for route in ROUTES:
+    for route in routes:
         exporter = lookup(EXPORTERS, "exporter", route.exporter)()
         for count in [c for c in route.counts if counts is None or c in counts]:
             for seed in range(seeds):
                 artifact = exporter.export(
                     source,
                     folder / "model.tflite",
-                    representative=draw_representative(train, count=count, seed=seed),
+                    representative=draw_representative(train, count=count, seed=seed, balanced=route.balanced),
                     options=Options(calibration=route.calibration),
                 )
                 runs.append(
-                    {"exporter": route.exporter, "calibration": route.calibration, "count": count, "seed": seed}
+                    {"exporter": route.exporter, "calibration": route.label, "count": count, "seed": seed}
                     | judged(artifact, before, test)
                 )
                 print(runs[-1], file=sys.stderr, flush=True)

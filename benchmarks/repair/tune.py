@@ -31,6 +31,8 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--epochs", type=int, help="default: the method's own")
     parser.add_argument("--rate", type=float, help="learning rate; default: the method's own")
+    parser.add_argument("--temperature", type=float, default=Tuning.temperature)
+    parser.add_argument("--weight", type=float, default=Tuning.weight)
     parser.add_argument("--runs", type=Path, default=Path("runs/cifar100"))
     parser.add_argument("--out", type=Path, default=Path("runs/cifar100-tuned"))
     parser.add_argument("--data-dir", type=Path)
@@ -44,7 +46,8 @@ def main() -> None:
     ]
     teacher = load_checkpoint(chosen.runs / f"{TEACHER}.safetensors")
     for method in chosen.methods:
-        run(starts, Tuning(method, chosen.epochs, chosen.rate), teacher if method == "distill" else None, chosen)
+        tuning = Tuning(method, chosen.epochs, chosen.rate, chosen.temperature, chosen.weight)
+        run(starts, tuning, teacher if method == "distill" else None, chosen)
 
 
 def run(starts: list[Checkpoint], tuning: Tuning, teacher: Checkpoint | None, chosen: argparse.Namespace) -> None:

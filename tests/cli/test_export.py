@@ -38,6 +38,16 @@ def test_a_checkpoint_becomes_an_artifact_with_one_result_on_stdout(tmp_path, no
     assert "120 representative training images of noise" in printed.err
 
 
+def test_a_balanced_draw_and_an_estimator_are_recorded(tmp_path, noise, capsys):
+    out = tmp_path / "m.tflite"
+    arguments = ["--checkpoint", str(exporting.checkpoint()), "--to", "tflite-int8", "--representative", "120"]
+    assert run(["export", *arguments, "--representative-balanced", "--calibration", "mse", "--out", str(out)]) == PASS
+    assert "seed 0, as many of each class" in " ".join(capsys.readouterr().err.split())
+    origin = load_artifact(out).origin
+    assert origin["representative"]["balanced"] is True
+    assert origin["options"]["calibration"] == "mse"
+
+
 def test_what_makes_a_file_doubtful_is_said_and_recorded(tmp_path, noise, monkeypatch, capsys):
     monkeypatch.setattr("tinyedge.data.load.dataset_splits", lambda name: ())
     monkeypatch.setattr("tinyedge.data.load_dataset", lambda name, split, **_: exporting.noise(split, 150))
@@ -104,6 +114,7 @@ def test_help_shows_an_example(capsys):
         (["--to", "onnx-fp32", "--checkpoint", "absent.safetensors"], "no such checkpoint"),
         (["--to", "tf-int8", "--from", "absent.keras"], "no such model"),
         (["--to", "onnx-fp32", "--checkpoint", "CHECKPOINT", "--representative", "200"], "does not quantize"),
+        (["--to", "onnx-fp32", "--checkpoint", "CHECKPOINT", "--representative-balanced"], "does not quantize"),
         (["--to", "onnx-fp32", "--checkpoint", "CHECKPOINT", "--batch", "3"], "1 or dynamic"),
         (["--to", "onnx-fp32", "--checkpoint", "CHECKPOINT", "--normalize", "0,1"], "fixes its own normalization"),
         (["--to", "tf-int8", "--from", "FOLDER", "--normalize", "0"], "MEAN,STD in pixel units"),

@@ -114,3 +114,18 @@ def test_wide_members_keep_their_weights_in_the_flatbuffer(tmp_path):
     micro, host = (predict(target, artifact, images).outputs.astype(int) for target in ("tflm-int8", "tflite-int8"))
     assert np.abs(micro - host).max() <= 1
     assert len(np.unique(host)) > 20
+
+
+@pytest.mark.parametrize("estimator", ["percentile", "mse"])
+def test_estimators_change_hidden_activations_and_nothing_that_is_known_beforehand(estimator):
+    default, found = (exporting.exported("tflite-int8", calibration=c) for c in (None, estimator))
+    assert (found.input.scale, found.input.zero_point) == (1 / 128, 0)
+    assert (found.output.scale, found.output.zero_point) == (default.output.scale, default.output.zero_point)
+    before, after = (read_graph(artifact.path) for artifact in (default, found))
+    hidden = [op.outputs[0] for op in before.operators if op.name == "CONV_2D"][:-1]
+    assert {after.tensors[index].zero_points for index in hidden} == {(-128,)}, "a ReLU's output starts at 0"
+    scales = [(before.tensors[index].scales[0], after.tensors[index].scales[0]) for index in hidden]
+    assert all(now <= 1.001 * then for then, now in scales), "no range beyond what was seen"
+    assert sum(now < 0.99 * then for then, now in scales) >= 4
+    assert found.origin["options"]["calibration"] == estimator
+    assert found.origin["verified"]["same_top1"] > 0.8

@@ -9,7 +9,9 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tiny_models import images
 
 from tinyedge.errors import ArtifactCorrupt
+from tinyedge.models.family import Member
 from tinyedge.targets.legalize import legalize
+from tinyedge.zoo import find
 
 
 def outputs(model, batch):
@@ -119,3 +121,27 @@ def test_a_cut_file_is_corrupt(tmp_path):
     content = tiny_models.tflite()
     with pytest.raises(ArtifactCorrupt, match="cannot be rewritten"):
         legalize(content[: len(content) // 2], tmp_path / "model.tflite")
+
+
+def test_a_last_reshape_with_two_scales_gets_one(tmp_path):
+    """Where a temperature was folded into the scores' scale alone: BakeNN wants one, and the bytes are the same."""
+    plain = find(Member("scalecnn", 6), "cifar100").load("tflite-int8").path.read_bytes()
+    model = schema.ModelT.InitFromPackedBuf(bytearray(plain), 0)
+    graph = model.subgraphs[0]
+    graph.tensors[graph.outputs[0]].quantization.scale = np.array([0.01], np.float32)
+    scaled = packed(model)
+    legal = legalize(scaled, tmp_path)
+    assert any("scale set back" in step for step in legal.steps)
+    assert not any("scale set back" in step for step in legalize(plain, tmp_path).steps)
+    scales = [list(tensor.quantization.scale) for tensor in ends(legal.model)]
+    assert scales[0] == scales[1] == [np.float32(v) for v in scales[0]]
+    assert scales[0] != [np.float32(0.01)]
+    batch = np.random.default_rng(0).integers(-128, 128, (4, 32, 32, 3)).astype(np.int8)
+    np.testing.assert_array_equal(outputs(legal.model, batch), outputs(scaled, batch))
+
+
+def ends(content):
+    """The last operator's input and output."""
+    graph = schema.ModelT.InitFromPackedBuf(bytearray(content), 0).subgraphs[0]
+    last = graph.operators[-1]
+    return graph.tensors[last.inputs[0]], graph.tensors[last.outputs[0]]

@@ -37,6 +37,12 @@ def test_every_npu_has_figures_of_its_own(board, int8):
     assert 20_000 < found["weights_flash_bytes"] < found["flash_bytes"] < 2 * int8.size_bytes
 
 
+def test_a_path_may_be_relative(int8, monkeypatch):
+    """Vela runs in a folder of its own."""
+    monkeypatch.chdir(int8.path.parent)
+    assert vela.estimate(replace(int8, path=int8.path.relative_to(int8.path.parent)), U55)["npu_cycles"] > 0
+
+
 def test_more_multipliers_take_fewer_cycles(int8):
     small, large = (vela.estimate(int8, replace(U55, accelerator=f"ethos-u55-{macs}")) for macs in (32, 256))
     assert large["npu_cycles"] < small["npu_cycles"]

@@ -142,6 +142,7 @@ def test_a_schedule_of_ones_own_has_a_name_of_its_own():
     assert Tuning("qat", epochs=METHODS["qat"].epochs).recipe.name == "qat"
     changed = Tuning("plain", epochs=3, learning_rate=0.01).recipe
     assert (changed.name, changed.epochs, changed.learning_rate) == ("plain-lr0.01-3ep", 3, 0.01)
+    assert Tuning("distill", temperature=2.0, weight=0.5).recipe.name == "distill-t2-w0.5"
 
 
 def test_what_quantization_aware_training_leaves_is_already_rounded(toy, starts):

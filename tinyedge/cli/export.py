@@ -68,10 +68,14 @@ def export(
         typer.Option(min=1, help="Training images that decide the ranges (default: 1000).", show_default=False),
     ] = None,
     representative_seed: Annotated[int, typer.Option(min=0, help="Which of the training images.")] = 0,
+    representative_balanced: Annotated[
+        bool, typer.Option("--representative-balanced", help="As many of them of each class.")
+    ] = False,
     calibration: Annotated[
         str | None,
         typer.Option(
-            help="How the ranges follow: minmax, minmax-plain or moving-average (default: the exporter's first).",
+            help="How the ranges follow: minmax, minmax-plain, percentile, mse or moving-average "
+            "(default: the exporter's first).",
             show_default=False,
         ),
     ] = None,
@@ -112,13 +116,18 @@ def export(
     source, origin = _source(checkpoint, start, normalize, color, input_shape)
     images: Representative | None = None
     if exporter.quantized:
-        images = _representative(source, representative, representative_seed, data, data_dir)
+        images = _representative(source, representative, representative_seed, representative_balanced, data, data_dir)
         console.print(
             f"{source.model}: {images.origin['count']} representative training images of {images.origin['data']}, "
-            f"seed {representative_seed}"
+            f"seed {representative_seed}{', as many of each class' if representative_balanced else ''}"
         )
-    elif representative is not None:
-        raise UsageError(f"{to} does not quantize", where="--representative", found=representative, expected="nothing")
+    elif representative is not None or representative_balanced:
+        raise UsageError(
+            f"{to} does not quantize",
+            where="--representative-balanced" if representative is None else "--representative",
+            found=representative,
+            expected="nothing",
+        )
     destination = out or origin.with_name(f"{origin.stem}-{to}{exporter.suffix}")
     console.print(f"{source.model}: exporting to {to}")
     artifact = exporter.export(
@@ -210,7 +219,9 @@ def _shape(text: str | None) -> tuple[int, int, int]:
     return h, w, c
 
 
-def _representative(source: Source, count: int | None, seed: int, data: str, data_dir: Path | None) -> Representative:
+def _representative(
+    source: Source, count: int | None, seed: int, balanced: bool, data: str, data_dir: Path | None
+) -> Representative:
     from tinyedge.data import load_dataset
     from tinyedge.data.load import dataset_splits, resolved
     from tinyedge.exporters.representative import DEFAULT_COUNT, draw_representative
@@ -218,7 +229,7 @@ def _representative(source: Source, count: int | None, seed: int, data: str, dat
     trained_on = source.training.get("data")
     name = trained_on if data == "auto" and trained_on is not None else data
     dataset = load_dataset(name, "train", data_dir=data_dir)
-    drawn = draw_representative(dataset, count=DEFAULT_COUNT if count is None else count, seed=seed)
+    drawn = draw_representative(dataset, count=DEFAULT_COUNT if count is None else count, seed=seed, balanced=balanced)
     if "train" in dataset_splits(resolved(name, data_dir)):
         return drawn
     return replace(drawn, origin=drawn.origin | {"split": "none stated"})

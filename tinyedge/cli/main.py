@@ -21,7 +21,9 @@ from tinyedge.cli import (
     parity,
     policy,
     power,
+    repair,
     report,
+    scaling,
     sweep,
     targets,
     train,
@@ -54,7 +56,9 @@ app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("tune")(tune.tune)
 app.command("sweep", cls=sweep.RayCommand)(sweep.sweep)
+app.command("scaling")(scaling.scaling)
 app.command("export")(export.export)
+app.command("repair")(repair.repair)
 app.command("firmware")(firmware.firmware)
 app.command("targets")(targets.targets)
 app.command("doctor")(doctor.doctor)

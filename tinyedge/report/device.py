@@ -105,6 +105,7 @@ def rows(report: Report) -> tuple[Row, ...]:
     facts = report.deployed.target
     found = {
         "Kernels": f"{facts['kernels']}, {facts['runtime']} {facts['runtime_version']}",
+        "Scaled": _temperature(report),
         "Parity": _parity(report),
         **(_firmware(facts) if is_firmware(facts) else {"Arena": _arena(report)}),
         "Board": _board(report),
@@ -143,6 +144,16 @@ def uses(report: Report) -> tuple[Use, ...]:
     """What each gate on a budget found."""
     has = {} if report.board is None else report.board.facts
     return tuple(_use(gate, has) for gate in report.verdict.gates if gate.name.startswith(BUDGET))
+
+
+def _temperature(report: Report) -> str:
+    """What was folded into the deployed file's output; the float model's figures are at the same."""
+    found = report.reference.target.get("temperature")
+    return (
+        ""
+        if found is None
+        else f"the file has a temperature in its output; the float model is judged at its own, logits / {found:.4f}"
+    )
 
 
 def _firmware(facts: Mapping[str, Any]) -> dict[str, str]:

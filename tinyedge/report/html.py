@@ -48,10 +48,10 @@ def render(report: Report, pictures: Pictures | None = None) -> str:
         report: what it shows.
         pictures: of newly wrong images; without any it names them.
     """
-    style, script = _part("report.css"), _part("report.js")
+    style, script = part("report.css"), part("report.js")
     groups, layers = by_class(report.examples), device.layers(report.deployed.target)
     return (
-        _environment()
+        environment()
         .get_template("report.html")
         .render(
             report=report,
@@ -81,13 +81,14 @@ def render(report: Report, pictures: Pictures | None = None) -> str:
             style=Markup(style),  # noqa: S704  # a file of this package
             script=Markup(script),  # noqa: S704
             block=_data(report, groups, pictures),
-            policy=_content_policy(style, script),
+            policy=content_policy(style, script),
         )
     )
 
 
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """Templates in which everything is escaped, and what is not there is an error."""
+    made = Environment(
         loader=PackageLoader("tinyedge.report", _TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
@@ -96,14 +97,14 @@ def _environment() -> Environment:
         # Whatever is printed, wherever it came from, is one visible line.
         finalize=lambda value: value if isinstance(value, Markup | int | float) else visible(value),
     )
-    environment.filters |= {
+    made.filters |= {
         "name": _name,
         "share": lambda value, digits=1: f"{100 * value:.{digits}f}\N{NO-BREAK SPACE}%",
         "pp": _points,
         "count": lambda value: f"{value:,}",
         "size": lambda value, unit: quantity(value, unit).removeprefix("+"),
     }
-    return environment
+    return made
 
 
 def _points(value: float, digits: int = 1) -> str:
@@ -117,16 +118,17 @@ def _name(text: str) -> Markup:
     return Markup("_<wbr>").join(visible(text, LONGEST_NAME).split("_"))
 
 
-def _part(name: str) -> str:
+def part(name: str) -> str:
+    """A style sheet or script of this package."""
     return (files("tinyedge.report") / _TEMPLATES / name).read_text(encoding="utf-8")
 
 
-def _content_policy(style: str, script: str) -> str:
-    style_hash, script_hash = (b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script))
-    return (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{style_hash}'; script-src 'sha256-{script_hash}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
+def content_policy(style: str, script: str | None = None) -> str:
+    """That a page may hold its one style sheet, and its one script where it has any, and nothing else."""
+    may = {"style-src": style} if script is None else {"style-src": style, "script-src": script}
+    hashes = {name: b64encode(hashlib.sha256(text.encode()).digest()).decode() for name, text in may.items()}
+    allowed = "".join(f"{name} 'sha256-{found}'; " for name, found in hashes.items())
+    return f"default-src 'none'; img-src data:; {allowed}base-uri 'none'; form-action 'none'"
 
 
 def _minus(text: str) -> str:

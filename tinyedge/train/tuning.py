@@ -59,8 +59,10 @@ class Tuning:
 
     @property
     def recipe(self) -> Recipe:
-        """The schedule, under a name that says where it is not the method's own."""
+        """The schedule, under a name that says what is not the method's own."""
         recipe = METHODS[self.method]
+        if self.method == "distill" and (self.temperature, self.weight) != (Tuning.temperature, Tuning.weight):
+            recipe = replace(recipe, name=f"{recipe.name}-t{self.temperature:g}-w{self.weight:g}")
         if self.learning_rate not in (None, recipe.learning_rate):
             rate = float(self.learning_rate or 0.0)
             recipe = replace(recipe, name=f"{recipe.name}-lr{rate:g}", learning_rate=rate)

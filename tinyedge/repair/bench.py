@@ -1,0 +1,175 @@
+"""What every file of a repair is run and judged with: the same images, the same reference, run once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tinyedge.artifact import Artifact
+from tinyedge.board_use import known_facts
+from tinyedge.data.dataset import Dataset
+from tinyedge.evaluate import Model
+from tinyedge.gate import GateResult, Policy, Verdict, judge
+from tinyedge.metrics.outcome import Outcome
+from tinyedge.outcomes import outcome
+from tinyedge.overlap import overlapping
+from tinyedge.predictions import Predictions
+from tinyedge.repair.ladder import at_share
+from tinyedge.report.repair import Cost
+from tinyedge.tempered import at_temperature, reference_temperature, temperature_of
+from tinyedge.validate import beside_micro, file_facts, judged_parity, predict, split_options
+
+GAP_CHANGE = "gap_change"
+OnProgress = Callable[[str, int, int], None]
+"""Called with a step's name, images done, and images in all."""
+_NOT_ON_TUNING = "not run on the tuning images"
+
+
+def silent(*news: object) -> None:
+    """No progress."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A file that could ship.
+
+    Args:
+        artifact: the file.
+        target: that runs it.
+    """
+
+    artifact: Artifact
+    target: str
+
+    @property
+    def temperature(self) -> float:
+        """Folded into its output; 1 where there is none."""
+        return temperature_of(self.artifact)
+
+    @property
+    def reference_temperature(self) -> float:
+        """At which the float model is held against it."""
+        return reference_temperature(self.artifact)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the judged images say of a candidate.
+
+    Args:
+        verdict: with the candidate's share of the policy's error.
+        nominal: with the policy's own.
+        cost: what the file takes.
+        as_trained: the gate on the change of the gap with the float model as it was trained; ``None`` where the
+            verdict's own is that.
+    """
+
+    verdict: Verdict
+    nominal: Verdict
+    cost: Cost
+    as_trained: GateResult | None = None
+
+
+@dataclass
+class Bench:
+    """The images, the reference and the policy of a run.
+
+    Args:
+        reference: the float model.
+        tuning: images that tune and choose.
+        judged: images that judge.
+        policy: the gates.
+        candidates: among which the policy's error is shared.
+        parity_images: as ``validate`` takes it.
+        seed: of the parity sample.
+        options: of the targets' constructors.
+        on_progress: for a progress bar.
+    """
+
+    reference: Model
+    tuning: Dataset
+    judged: Dataset
+    policy: Policy
+    candidates: int
+    parity_images: int
+    seed: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    on_progress: OnProgress = silent
+    _seen: dict[tuple[str, str, str], Predictions] = field(default_factory=dict, repr=False)
+
+    def outputs(self, candidate: Candidate) -> Predictions:
+        """What the candidate puts out for the tuning images."""
+        return self._run(candidate.target, candidate.artifact, self.tuning)
+
+    def float_outputs(self) -> Predictions:
+        """What the float model puts out for the tuning images."""
+        return self._run(self.reference.target, self.reference.artifact, self.tuning, reference=True)
+
+    def look(self, candidate: Candidate) -> Verdict:
+        """The gates on the tuning images, at the policy's own confidence: to choose by, not to report."""
+        after = self.outputs(candidate)
+        return judge(
+            reference=self._reference(self.tuning, candidate.reference_temperature),
+            deployed=outcome(after, self.tuning),
+            policy=self.policy,
+            parity=_NOT_ON_TUNING,
+            facts=file_facts(candidate.artifact, after, None) | known_facts(after.provenance, None, None),
+        )
+
+    def discordance(self, candidate: Candidate) -> float:
+        """Share of the tuning images on which exactly one of the file and the reference is right."""
+        before = self._reference(self.tuning, 1.0)
+        return float((before.correct != self.outputs(candidate).correct).mean())
+
+    def judge(self, candidate: Candidate, *, shared: bool) -> Judged:
+        """The gates on the judged images.
+
+        Args:
+            candidate: the file.
+            shared: whether it is one of several that are tried, and gets a share of the policy's error.
+
+        Raises:
+            TargetError, ArtifactError, PredictionsError: from the target.
+        """
+        artifact, target, data = candidate.artifact, candidate.target, self.judged
+        after = self._run(target, artifact, data)
+        _, beside = split_options(self.options, target, self.parity_images)
+        parity, note = beside_micro(
+            target, artifact, data, after, self.parity_images, self.seed, self.on_progress, beside
+        )
+        facts = file_facts(artifact, after, parity) | known_facts(after.provenance, None, None)
+        seen: dict[str, Any] = {
+            "deployed": outcome(after, data),
+            "parity": judged_parity(target, parity, note),
+            "facts": facts,
+            "overlap": overlapping(artifact, data) if artifact.precision in ("int8", "int16x8") else 0,
+        }
+        reference = self._reference(data, candidate.reference_temperature)
+        nominal = judge(reference=reference, policy=self.policy, **seen)
+        strict = at_share(self.policy, self.candidates)
+        verdict = judge(reference=reference, policy=strict, **seen) if shared else nominal
+        as_trained = None
+        if candidate.reference_temperature != 1:
+            plain = judge(reference=self._reference(data, 1.0), policy=strict if shared else self.policy, **seen)
+            as_trained = next((gate for gate in plain.gates if gate.name == GAP_CHANGE), None)
+        return Judged(verdict, nominal, _cost(artifact, facts), as_trained)
+
+    def _reference(self, data: Dataset, temperature: float) -> Outcome:
+        """The float model at the temperature that goes with the candidate's: gates ask what deployment did to it."""
+        found = self._run(self.reference.target, self.reference.artifact, data, reference=True)
+        return outcome(at_temperature(found, temperature), data)
+
+    def _run(self, target: str, artifact: Artifact, data: Dataset, *, reference: bool = False) -> Predictions:
+        key = (target, artifact.sha256, data.digest)
+        if key not in self._seen:
+            own = {} if reference else split_options(self.options, target, self.parity_images)[0]
+            self._seen[key] = predict(target, artifact, data, self.on_progress, own)
+        return self._seen[key]
+
+
+def _cost(artifact: Artifact, facts: Mapping[str, float]) -> Cost:
+    def known(name: str) -> int | None:
+        return int(facts[name]) if name in facts else None
+
+    return Cost(artifact.size_bytes, known("arena_bytes"), known("instructions"))
