@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tinyedge.exporters.requantization import BITS, Ints, interchangeable, interchangeable_wide, quantized_multiplier
 
 TOLERANCE = 0.002
-"""How far T may be moved, relative: a fit on 2,000 images leaves ten times that open."""
+"""How far T may be moved, relative: a fit on 2,000 images leaves eight times that open (docs/converters.md)."""
 _SHIFTS = (-31, 30)
 """Beyond these runtimes take a multiplier for 0, or refuse it."""
 _CELLS = 1 << 19

@@ -77,9 +77,8 @@ def legalize(content: bytes, path: Path) -> Legal:
         steps: list[str] = []
         _embed(model, content)
         graph = model.subgraphs[0]
-        places = {
-            id(operator): f"operator {i + 1} of {len(graph.operators)}" for i, operator in enumerate(graph.operators)
-        }
+        own = list(graph.operators)  # kept: one that is put in must not get the id of one that went
+        places = {id(operator): f"operator {i + 1} of {len(own)}" for i, operator in enumerate(own)}
         shifted = _shift_ends(model, graph)
         if any(shifted):
             steps.append("uint8 input or output taken as int8, 128 lower")

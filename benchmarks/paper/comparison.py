@@ -232,7 +232,8 @@ def _why_small(study: Study, figure: Reported, found: Scaling) -> Both:
             f"{floor} by chance; debiased {debiased}"
         )
         models = _models(point)
-    return words[0], words[1], models, "most of the ECE that is seen at this size is chance: 10,000 images in 15 bins"
+    why = f"most of the ECE that is seen at this size is chance: {sides(found)[0].images:,} images in 15 bins"
+    return words[0], words[1], models, why
 
 
 def _rises(study: Study, figure: Reported, found: Scaling) -> Both:

@@ -37,6 +37,10 @@ from tinyedge.zoo import find
 MICRO, HOST = "tflm-int8", "tflite-int8"
 FIRMWARE = ("cortex-m4-int8", "cortex-m7-int8")
 COSTS = ("instructions", "flash_bytes", "ram_bytes", "stack_bytes")
+FEW = (
+    "So few images cannot show what T does to the ECE: a perfectly calibrated model shows the floor. But every output "
+    "is TensorFlow Lite Micro's, so that the table above holds for the firmware too."
+)
 RESAMPLES = 100
 MODELS = (
     "model", "params", "T", "in the file", "where", "ECE before", "after", "floor", "debiased before", "after",
@@ -101,7 +105,7 @@ def main() -> None:
             done[width] = measured(width, test, chosen, Path(folder))
             print(_line(model_row(done[width], judged)), flush=True, end="")
         index = judged.draw(asked.device_images, seed=asked.seed)
-        print(f"\nOn firmware, {len(index):,} of the judged images (seed {asked.seed}), CMSIS-NN, in QEMU:\n")
+        print(f"\nOn firmware, {len(index):,} of the judged images (seed {asked.seed}), CMSIS-NN, in QEMU. {FEW}\n")
         print(_line(DEVICES) + _rule(DEVICES), flush=True, end="")
         for width in asked.firmware:
             for row in device_rows(done[width], judged, index):

@@ -52,7 +52,7 @@ def test_a_step_is_kept_where_fewer_gates_fail_and_none_that_passed(before, afte
 def test_what_fails_that_passed_is_named():
     kept, why = decide(verdict(accuracy=9.0, signed_gap=9.0, ties=1.0), verdict(accuracy=0, signed_gap=0, ties=9.0))
     assert not kept
-    assert why == "Ties passed and fails now; 2 fail before, 1 fail now"
+    assert why == "Ties passed before and fails now; 2 fail before, 1 fail now"
 
 
 def test_a_gate_that_becomes_worse_is_named_whatever_the_others_do():

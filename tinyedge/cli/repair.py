@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("html", "md")
 """Beside repair.json, which always goes with them."""
-_RETRAINS = ("int16x8", "qat")
+_COSTLY = ("qat", "int16x8")
 
 
 def repair(
@@ -82,14 +82,14 @@ def repair(
         str | None,
         typer.Option(
             metavar="NAMES",
-            help="Steps to try, with commas: ranges, representative, balanced, temperature (the default), int16x8, "
-            "qat, distill.",
+            help="Steps to try, with commas: ranges, representative, balanced, temperature (the default), qat, "
+            "distill, int16x8.",
             show_default=False,
         ),
     ] = None,
     retrain: Annotated[
         bool,
-        typer.Option("--retrain", help="Try int16x8 and qat too, and distill where there is a --teacher."),
+        typer.Option("--retrain", help="Try qat and int16x8 too, and distill where there is a --teacher."),
     ] = False,
     teacher: Annotated[
         Path | None, typer.Option(help="A larger model's checkpoint to learn from (distill).", show_default=False)
@@ -114,8 +114,9 @@ def repair(
 ) -> None:
     """Try on a failing file what costs nothing on the device, and show what each step does to every gate.
 
-    Steps add up; one that helps nothing is undone. The first file that passes is the result. Some of the evaluation
-    images fit and choose and are never judged; the others judge, each candidate more strictly the more there are.
+    Steps add up, one that helps nothing is undone, and the first file that passes is the result.
+
+    Some of the images fit and choose and are never judged; the others judge, more strictly the more is tried.
 
     Exit code: that of the result: 0 pass, 1 a gate fails, 3 inconclusive; 2 bad input, 4 the target could not run.
 
@@ -189,7 +190,7 @@ def _names(steps: str | None, retrain: bool, teacher: Path | None) -> list[str]:
     from tinyedge.repair import DEFAULT_STEPS
 
     names = list(DEFAULT_STEPS) if steps is None else [n.strip() for n in steps.split(",") if n.strip()]
-    return [*names, *_RETRAINS, *(["distill"] if teacher is not None else [])] if retrain else names
+    return [*names, *_COSTLY, *(["distill"] if teacher is not None else [])] if retrain else names
 
 
 def _formats(formats: str | None, out: Path | None) -> tuple[str, ...]:

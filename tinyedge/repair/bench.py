@@ -6,15 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from tinyedge.artifact import Artifact
 from tinyedge.board_use import known_facts
 from tinyedge.data.dataset import Dataset
+from tinyedge.errors import TinyedgeError
 from tinyedge.evaluate import Model
 from tinyedge.gate import GateResult, Policy, Verdict, judge
 from tinyedge.metrics.outcome import Outcome
 from tinyedge.outcomes import outcome
 from tinyedge.overlap import overlapping
 from tinyedge.predictions import Predictions
+from tinyedge.registry import TARGETS
 from tinyedge.repair.ladder import at_share
 from tinyedge.report.repair import Cost
 from tinyedge.tempered import at_temperature, reference_temperature, temperature_of
@@ -153,12 +157,27 @@ class Bench:
         if candidate.reference_temperature != 1:
             plain = judge(reference=self._reference(data, 1.0), policy=strict if shared else self.policy, **seen)
             as_trained = next((gate for gate in plain.gates if gate.name == GAP_CHANGE), None)
-        return Judged(verdict, nominal, _cost(artifact, facts), as_trained)
+        return Judged(verdict, nominal, self._cost(artifact, facts), as_trained)
 
     def _reference(self, data: Dataset, temperature: float) -> Outcome:
         """The float model at the temperature that goes with the candidate's: gates ask what deployment did to it."""
         found = self._run(self.reference.target, self.reference.artifact, data, reference=True)
         return outcome(at_temperature(found, temperature), data)
+
+    def _cost(self, artifact: Artifact, facts: Mapping[str, float]) -> Cost:
+        arena, instructions = (facts.get(name) for name in ("arena_bytes", "instructions"))
+        if arena is None and f"tflm-{artifact.precision}" in TARGETS:
+            arena = self._arena(artifact)
+        return Cost(artifact.size_bytes, *(None if n is None else int(n) for n in (arena, instructions)))
+
+    def _arena(self, artifact: Artifact) -> float | None:
+        """What TensorFlow Lite Micro needs for the file, by one image; ``None`` where it does not run it here."""
+        try:
+            found = predict(f"tflm-{artifact.precision}", artifact, self.tuning.take(np.zeros(1, np.int64)))
+        except TinyedgeError:
+            return None
+        arena: float | None = found.provenance.get("arena_bytes")
+        return arena
 
     def _run(self, target: str, artifact: Artifact, data: Dataset, *, reference: bool = False) -> Predictions:
         key = (target, artifact.sha256, data.digest)
@@ -166,10 +185,3 @@ class Bench:
             own = {} if reference else split_options(self.options, target, self.parity_images)[0]
             self._seen[key] = predict(target, artifact, data, self.on_progress, own)
         return self._seen[key]
-
-
-def _cost(artifact: Artifact, facts: Mapping[str, float]) -> Cost:
-    def known(name: str) -> int | None:
-        return int(facts[name]) if name in facts else None
-
-    return Cost(artifact.size_bytes, known("arena_bytes"), known("instructions"))

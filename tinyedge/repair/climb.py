@@ -89,11 +89,13 @@ def climb(
     """
     found = Climb()
     _add_first(found, given, recipe, bench)
-    if found.trials[0].verdict.status is Status.PASS and not go_on:
+    passing = 0 if found.trials[0].verdict.status is Status.PASS else None
+    if passing is not None:
         found.note = "nothing to repair: it passes every gate as it is"
-        return found
+        if not go_on:
+            return found
     _check_repairable(found.trials[0].verdict)
-    on, passing = 0, None
+    on = 0
     for position, step in enumerate(steps):
         on_step(f"{step.name}: {step.says}")
         rung = _try(step, found, on, bench, maker, kit, on_step)
@@ -205,7 +207,7 @@ def _check_better(found: Climb) -> None:
         found.note = found.note or "no step is kept: the file stays as it is"
         return
     before, after = found.trials[0].nominal, found.trials[found.final].nominal
-    if not standing(after) < standing(before) and found.trials[0].verdict.status is not Status.PASS:
+    if not standing(after) < standing(before):
         step = found.trials[found.final].step
         found.note = f"{step} is better on the tuning images and no better on the judged ones: the file stays as it is"
         found.final = 0

@@ -52,7 +52,7 @@ def decide(parent: Verdict, found: Verdict) -> tuple[bool, str]:
     was, now = standing(parent), standing(found)
     counts = f"{_counts(was)} before, {_counts(now)} now"
     if broken:
-        return False, f"{', '.join(broken)} passed and fails now; {counts}"
+        return False, f"{', '.join(broken)} passed before and {'fail' if len(broken) > 1 else 'fails'} now; {counts}"
     return now < was, counts
 
 

@@ -145,9 +145,9 @@ STEPS: tuple[Step, ...] = (
     Step("representative", "more representative images, or another draw", True, True, _representative),
     Step("balanced", "representative images in equal number of every class", True, True, _balanced),
     Step("temperature", "one temperature folded into the output's scale", True, False, _temperature),
-    Step("int16x8", "16-bit activations: more RAM and time", False, True, _int16x8),
     Step("qat", "short training with int8's rounding in the network", False, True, _qat),
     Step("distill", "short training towards a larger model", False, True, _distill),
+    Step("int16x8", "16-bit activations: more RAM and time", False, True, _int16x8),
 )
 DEFAULT_STEPS = tuple(step.name for step in STEPS if step.free)
 

@@ -103,7 +103,10 @@ def state(found: Repair, at: int) -> str:
     if at == 0:
         return "as it was given"
     word = "the result" if at == found.final else "kept" if trial.kept else "undone"
-    return f"{word} (on the tuning images {trial.why})"
+    parent = found.trials[trial.on or 0]
+    gone = [gate.title for gate in parent.verdict.gates if _of(trial.verdict, gate.name) is None]
+    no_more = f"; not judged any more: {', '.join(gone)}" if gone else ""
+    return f"{word} (on the tuning images {trial.why}){no_more}"
 
 
 def worse(trial: Trial) -> str:
@@ -116,7 +119,8 @@ def remarks(found: Repair) -> list[str]:
     told = [] if found.note is None else [found.note[:1].upper() + found.note[1:] + "."]
     if found.repaired is not None:
         steps = " + ".join(found.trials[i].step for i in found.path)
-        told.append(f"Wrote {found.repaired}: {steps}.")
+        runs = "" if found.result.target == found.run["target"] else f" It runs on {found.result.target}."
+        told.append(f"Wrote {found.repaired}: {steps}.{runs}")
     if found.final:
         told.append(_cost_change(found))
     harmed = [f"{found.trials[i].step}: {worse(found.trials[i])}" for i in found.path if found.trials[i].harms]
