@@ -1,7 +1,11 @@
 """The network of quantization-aware training, against the member itself and against the int8 file it stands for."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
+from ai_edge_litert.interpreter import Interpreter
 from torch import nn
 
 from tinyedge.data.shapes import load_shapes
@@ -11,10 +15,11 @@ from tinyedge.exporters.base import Options
 from tinyedge.exporters.representative import draw_representative
 from tinyedge.exporters.source import from_checkpoint
 from tinyedge.exporters.tflite_int8 import TfliteInt8
+from tinyedge.formats.tflite import read_graph
 from tinyedge.models.family import Member
 from tinyedge.train import quantized
 from tinyedge.train.batches import normalized
-from tinyedge.train.checkpoint import load_checkpoint
+from tinyedge.train.checkpoint import load_checkpoint, save_checkpoint
 from tinyedge.train.nets import fresh_state
 from tinyedge.train.quantized import QuantizedModule, Rounded, round_weight
 from tinyedge.zoo import find
@@ -119,6 +124,31 @@ def test_it_predicts_the_int8_file_better_than_the_float_network_does(tmp_path):
         simulated, real = net.logits(seen)[0], plain(seen)
     step = artifact.output.scale  # the last rounding, which this network leaves out, is the same for both
     assert _distance(simulated, deployed, step) < 0.75 * _distance(real, deployed, step)
+
+
+def test_the_export_finds_the_very_integers_that_were_trained(tmp_path):
+    """A finished file's weights are on their steps: rounding them again, and correcting for it, changes nothing."""
+    begun = load_checkpoint(find(Member("scalecnn", 4, 24), "shapes").load("checkpoint").path)
+    train = load_shapes("train", per_class=20)
+    watched = normalized(torch.tensor(train.images))
+    net = QuantizedModule(begun.key.member, begun.model, None, watched, CPU)
+    finished = net.finished(net.parameters | net.buffers)
+    weights = [tensor for name, tensor in finished.items() if tensor.dim() > 1]
+    path = tmp_path / "rounded.safetensors"
+    save_checkpoint(path, replace(begun, model={name: t.detach() for name, t in finished.items()}))
+    artifact = TfliteInt8().export(
+        from_checkpoint(path), tmp_path / "rounded.tflite", representative=draw_representative(train, count=400)
+    )
+    interpreter = Interpreter(str(artifact.path))
+    interpreter.allocate_tensors()
+    convolutions = [op for op in read_graph(artifact.path).operators if op.name == "CONV_2D"]
+    stored = [interpreter.get_tensor(op.inputs[1]) for op in convolutions]
+    assert len(stored) == len(weights) == 9
+    for mine, file in zip(weights, stored, strict=True):
+        scale = mine.detach().abs().flatten(1).amax(1) / 127
+        steps = (mine.detach().flatten(1) / scale[:, None]).round().reshape(mine.shape)
+        expected = steps.numpy() if mine.dim() == 2 else steps.permute(0, 2, 3, 1).numpy()
+        np.testing.assert_array_equal(file.reshape(expected.shape), expected)
 
 
 def _distance(scores, deployed, step):

@@ -163,7 +163,9 @@ class Group:
                 where=f"{', '.join(self.keys[i].name for i in bad)}, epoch {epoch + 1}, up to step {step}",
                 found=losses[bad[0]],
                 expected="a number",
-                fix="leave this seed out, or try --precision fp32 with another --out",
+                fix="leave this seed out, or try --precision fp32 with another --out"
+                if self.keys[0].tuned is None
+                else f"a --learning-rate below {self._recipe.learning_rate:g}",
             )
         return sum(losses) / sum(steps), sum(right) / sum(steps)
 

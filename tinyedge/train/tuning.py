@@ -13,7 +13,8 @@ METHODS = {
     "distill": Recipe("distill", epochs=30, learning_rate=0.05),
     "qat": Recipe("qat", epochs=5, learning_rate=2e-5),
 }
-"""The default schedule of each method. ``plain`` is the control: the epochs of the others, and nothing else of them.
+"""The default schedule of each method. ``plain`` is the control of ``distill``: the same epochs and rates without a
+teacher. It is none of ``qat``, whose epochs, rate, precision and frozen statistics differ too.
 
 The rate of ``qat`` is that of folded weights with frozen statistics: from 1e-4 on ScaleCNN's training loss rose within
 forty steps, at 1e-3 it diverged.
@@ -48,14 +49,22 @@ class Tuning:
                 "unknown method of tuning", where="--method", found=self.method, expected=" or ".join(METHODS)
             )
         rate = 1.0 if self.learning_rate is None else self.learning_rate
-        for name, value, fine in (
-            ("epochs", self.epochs, self.epochs is None or self.epochs >= 1),
-            ("learning rate", rate, math.isfinite(rate) and rate > 0),
-            ("temperature", self.temperature, math.isfinite(self.temperature) and self.temperature > 0),
-            ("weight of the teacher", self.weight, 0 < self.weight <= 1),
+        above_0 = "a finite number above 0"
+        for flag, value, fine, expected in (
+            ("--epochs", self.epochs, self.epochs is None or self.epochs >= 1, "1 or more"),
+            ("--learning-rate", rate, math.isfinite(rate) and rate > 0, above_0),
+            ("--temperature", self.temperature, math.isfinite(self.temperature) and self.temperature > 0, above_0),
+            ("--weight", self.weight, 0 < self.weight <= 1, "above 0, at most 1"),
         ):
             if not fine:
-                raise UsageError(f"the {name} of a tuning is out of range", where=self.method, found=value)
+                raise UsageError("a tuning's setting is out of range", where=flag, found=value, expected=expected)
+        if self.method != "distill" and (self.temperature, self.weight) != (Tuning.temperature, Tuning.weight):
+            raise UsageError(
+                f"{self.method} has no teacher to soften or to weigh",
+                where="--temperature, --weight",
+                found=f"{self.temperature:g}, {self.weight:g}",
+                expected="neither, or --method distill",
+            )
 
     @property
     def recipe(self) -> Recipe:
