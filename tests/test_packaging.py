@@ -21,7 +21,10 @@ HEAVY = (
     "tflite",
 )
 # Modules of the train and export extras: whoever asks for them has torch.
-_TRAINING = ("autotune", "batches", "checkpoint", "graph", "kernels", "loop", "nets", "steps", "together")
+_TRAINING = (
+    "autotune", "batches", "checkpoint", "graph", "kernels", "loop", "nets", "quantized", "start", "steps", "together",
+    "tune",
+)  # fmt: skip
 NEED_TORCH = {f"tinyedge.train.{name}" for name in _TRAINING}
 
 
