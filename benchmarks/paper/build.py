@@ -13,9 +13,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from comparison import compare_all, law_of, sides
+from comparison import compare_all
 from comparison_tables import comparison_table, numbers_table, worked_out_table
 from family_tables import family_tables, pair_of
+from gaps import gap_at
+from ours import law_of, sides
 from page import page
 from plots_curves import calibration_figure, classes_figure
 from plots_deployed import cost_figure, exemplar_panels, exemplars_figure
@@ -107,13 +109,15 @@ def render(study: Study, pairs: dict[str, tuple[Family, Family]]) -> dict[str, s
         error_law(reference)  # three widths are what a law, and so this study, takes
         families[name] = scaling(deployed, reference=reference)
     found = families["scalecnn"]
-    lines, rows = compare_all(study, families), worked_out(study, *sides(found))
+    small = study.figures["ece-why"].params[0]
+    gaps = (gap_at(pairs["scalecnn"][0], small), gap_at(pairs["scalecnn"][1], small))
+    lines, rows = compare_all(study, families, gaps), worked_out(study, *sides(found))
     files = {f"benchmarks/paper/figures/{name}.svg": content for name, content in figures(study, found).items()}
     tables = (comparison_table(lines, found), numbers_table(lines), worked_out_table(rows))
     for table in (*tables, *family_tables(found, *pairs["scalecnn"])):
         files[f"benchmarks/paper/tables/{table.name}.csv"] = to_csv(table)
         files[f"benchmarks/paper/tables/{table.name}.md"] = to_markdown(table)
-    files[PAGE] = page(study, lines, rows, families)
+    files[PAGE] = page(study, lines, rows, families, gaps)
     return files
 
 

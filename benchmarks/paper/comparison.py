@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
+from bars import Verdicts, about_is_trained, away, verdicts
+from gaps import Gap
+from ours import Value, at_size, complete, law_of, sides, widths_trained
 from reported import Reported, Study
 from style import short
 from worked_out import baselines
 
-from tinyedge.models.family import family_module
 from tinyedge.study.curves import Point
 from tinyedge.study.estimate import Estimate
-from tinyedge.study.law import ErrorLaw
 from tinyedge.study.overlap import Overlap
 from tinyedge.study.peak import Shape
-from tinyedge.study.scaling import Alone, Scaling
-
-NEAR = 0.02
-"""A published size is rounded: 22K is 21,936."""
-Value = Estimate | str | None
-"""A figure of ours: a number, words where the study has words, ``None`` where nothing was trained."""
+from tinyedge.study.scaling import Scaling
 
 
 @dataclass(frozen=True)
@@ -33,7 +29,7 @@ class Line:
         reference: ours in float.
         deployed: ours in int8.
         models: which of ours these are.
-        kept: whether the bar is met in float and in int8; ``None`` where there is none or it cannot be judged.
+        verdicts: on the bar, in float and in int8; ``None`` where there is none.
         why: the reason for the difference, or for there being no comparison.
     """
 
@@ -41,97 +37,67 @@ class Line:
     reference: Value
     deployed: Value
     models: str
-    kept: tuple[bool | None, bool | None]
+    verdicts: Verdicts | None
     why: str
 
 
 Both = tuple[Value, Value, str, str]
 """Ours in float and in int8, which models, why they differ."""
+Ours = Callable[[Study, Reported, Scaling], Both]
+"""What finds ours of a reported figure."""
+Gaps = tuple[Gap | None, Gap | None]
+"""Confidence less accuracy at the study's smallest size, in float and in int8."""
 
 
-def compare_all(study: Study, families: dict[str, Scaling]) -> tuple[Line, ...]:
+def compare_all(study: Study, families: dict[str, Scaling], gaps: Gaps) -> tuple[Line, ...]:
     """A line for every figure of the study.
 
     Args:
         study: what it reports.
         families: ours by name; a family that is not there was not trained.
+        gaps: of ScaleCNN.
     """
+    all_of_ours: dict[str, Ours] = {**_OURS, "ece-why": partial(_why_small, gaps)}
     lines = []
     for figure in study.figures.values():
         found = families.get(figure.family)
         if found is None:
             both: Both = (None, None, "none", "not trained: no comparison")
         else:
-            both = _OURS[figure.id](study, figure, found)
+            both = all_of_ours[figure.id](study, figure, found)
         reference, deployed, models, why = both
-        kept = (_kept(figure, reference, found), _kept(figure, deployed, found, int8=True))
-        lines.append(Line(figure, reference, deployed, models, kept, why))
+        lines.append(Line(figure, reference, deployed, models, verdicts(figure, (reference, deployed), found), why))
     return tuple(lines)
-
-
-def sides(found: Scaling) -> tuple[Alone, Alone]:
-    """Float and int8."""
-    assert found.reference is not None, "the study is always of both"
-    return found.reference, found.deployed
-
-
-def law_of(side: Alone) -> ErrorLaw:
-    """The law of a family of three widths or more."""
-    assert side.law is not None, "too few widths are refused before"
-    return side.law
-
-
-def complete(found: Scaling) -> bool:
-    """Whether every width of the family was trained with every seed."""
-    reference, _ = sides(found)
-    return not reference.missing and widths_trained(found)[0] == widths_trained(found)[1]
-
-
-def widths_trained(found: Scaling) -> tuple[int, int]:
-    """How many widths were trained, of how many."""
-    reference, _ = sides(found)
-    return len(reference.curves["accuracy"].points), len(family_module(reference.setting.family).WIDTHS)
-
-
-def at_size(side: Alone, metric: str, size: int) -> Point | None:
-    """A metric at a published size; ``None`` where that width was not trained."""
-    points = side.curves[metric].points
-    return next((p for p in points if abs(math.log(p.params / size)) < NEAR), None)
-
-
-def _kept(figure: Reported, ours: Value, found: Scaling | None, *, int8: bool = False) -> bool | None:
-    if figure.bar is None or ours is None or found is None:
-        return None
-    if figure.bar.peak is not None:
-        shape = sides(found)[int8].peak.shape
-        return None if shape is Shape.OPEN else shape is Shape.INVERTED_U
-    assert isinstance(ours, Estimate), "a bar is on a number"
-    return figure.bar.keeps(ours.value, figure.value)
 
 
 def _described(found: Scaling) -> str:
     trained, planned = widths_trained(found)
-    reference, _ = sides(found)
-    labels = [p.label for p in reference.curves["accuracy"].points]
-    return f"{labels[0]} to {labels[-1]}: {trained} of {planned} widths, {len(reference.models)} models"
+    return f"{_range(found)}: {trained} of {planned} widths, {len(sides(found)[0].models)} models"
+
+
+def _range(found: Scaling) -> str:
+    labels = [p.label for p in sides(found)[0].curves["accuracy"].points]
+    return f"{labels[0]} to {labels[-1]}"
 
 
 def _alpha(study: Study, figure: Reported, found: Scaling) -> Both:
     laws = [law_of(side) for side in sides(found)]
+    alphas = laws[0].alpha, laws[1].alpha
     if complete(found):
-        why = "the recipe is ours: the study's was not at hand"
-    else:
-        trained, planned = widths_trained(found)
-        local = [f"{exponent.exponent.value:.3f}" for exponent in laws[0].local]
-        why = f"the {trained} smallest of {planned} widths, where the law is steepest: {local[0]} falls to {local[-1]}"
-        if figure.family == "scalecnn":
-            why += f"; the study's own accuracies give {study.between_accuracies():.3f} from 22K to 1.2M"
-    return laws[0].alpha, laws[1].alpha, _described(found), why
+        return *alphas, _described(found), "the recipe is ours: the study's was not at hand"
+    told = []
+    if figure.bar is not None and not about_is_trained(figure, found):
+        told.append(away(figure, alphas, _range(found)))
+    local = [f"{exponent.exponent.value:.3f}" for exponent in laws[0].local]
+    told.append(f"local exponents go from {local[0]} to {local[-1]} in float")
+    if figure.family == "scalecnn":
+        told.append(f"the study's own accuracies give {study.between_accuracies():.3f} from 22K to 1.2M")
+    return *alphas, _described(found), ". ".join(text[0].upper() + text[1:] for text in told)
 
 
 def _r2(study: Study, figure: Reported, found: Scaling) -> Both:
     values = [Estimate(law.r2, () if law.r2_seeds is None else (law.r2_seeds,)) for law in map(law_of, sides(found))]
-    why = "" if complete(found) else "over a shorter range the law bends less"
+    why = "" if complete(found) else "over fewer widths than the study's"
     return values[0], values[1], _described(found), why
 
 
@@ -148,7 +114,7 @@ def _saturation(study: Study, figure: Reported, found: Scaling) -> Both:
     return last[0], last[1], _described(found), "" if complete(found) else "not the largest width"
 
 
-def _metric(metric: str) -> Callable[[Study, Reported, Scaling], Both]:
+def _metric(metric: str) -> Ours:
     """Ours is a metric at the published size."""
 
     def ours(study: Study, figure: Reported, found: Scaling) -> Both:
@@ -201,13 +167,16 @@ def _pairs(ends: Overlap) -> str:
 
 
 def _jaccard_why(study: Study, figure: Reported, found: Scaling, ends: Overlap) -> str:
-    top = sides(found)[0].curves["accuracy"].points[-1]
-    if abs(math.log(top.params / figure.params[1])) < NEAR:
+    if about_is_trained(figure, found):
         return ""
+    top = sides(found)[0].curves["accuracy"].points[-1]
+    over = f"{ends.small} and {ends.large}"
+    outside = away(figure, [side.overlaps.ends.jaccard for side in sides(found)], over)
     small, error = 1 - study.value("accuracy-small"), study.error_by_law(figure.params[1])
     independent, nested = baselines(small, error)
     return (
-        f"{short(figure.params[1])} not trained; the larger here, {short(top.params)}, is wrong on "
+        f"{outside[0].upper()}{outside[1:]}. {short(figure.params[1])} is not trained; the larger here, "
+        f"{short(top.params)}, is wrong on "
         f"{100 * ends.errors[1]:.0f} %, which allows {ends.independent:.2f} to {ends.nested:.2f}; at the study's sizes "
         f"its exponent gives {100 * error:.0f} % wrong, which allows {independent:.2f} to {nested:.2f}"
     )
@@ -219,21 +188,21 @@ def _peak(study: Study, figure: Reported, found: Scaling) -> Both:
     return words[0], words[1], _described(found), ""
 
 
-def _why_small(study: Study, figure: Reported, found: Scaling) -> Both:
-    words = []
-    for side in sides(found):
-        point = at_size(side, "signed_gap", figure.params[0])
-        if point is None:
+def _why_small(gaps: Gaps, study: Study, figure: Reported, found: Scaling) -> Both:
+    words, left = [], []
+    for side, gap in zip(sides(found), gaps, strict=True):
+        points = [at_size(side, name, figure.params[0]) for name in ("ece", "ece_floor", "ece_debiased")]
+        if gap is None or points[0] is None:
             return None, None, "none", _nearest(found, "ece", figure)
-        found_ece = {name: at_size(side, name, figure.params[0]) for name in ("ece", "ece_floor", "ece_debiased")}
-        ece, floor, debiased = (f"{100 * p.mean.value:.2f} %" for p in found_ece.values() if p is not None)
+        ece, floor, debiased = (p.mean.value for p in points if p is not None)
         words.append(
-            f"confidence less accuracy {100 * point.mean.value:+.2f} pp; ECE {ece}, where bins that are right show "
-            f"{floor} by chance; debiased {debiased}"
+            f"confidence less accuracy {gap}; ECE {100 * ece:.2f} %, where bins that are right show "
+            f"{100 * floor:.2f} % by chance; debiased {100 * debiased:.2f} %"
         )
-        models = _models(point)
-    why = f"most of the ECE that is seen at this size is chance: {sides(found)[0].images:,} images in 15 bins"
-    return words[0], words[1], models, why
+        left.append(f"{100 * debiased / ece:.0f} %")
+        models = _models(points[0])
+    why = f"with chance taken off, {left[0]} of the ECE remains in float, {left[1]} in int8"
+    return words[0], words[1], models, f"{why}: {sides(found)[0].images:,} images in 15 bins"
 
 
 def _rises(study: Study, figure: Reported, found: Scaling) -> Both:
@@ -241,7 +210,7 @@ def _rises(study: Study, figure: Reported, found: Scaling) -> Both:
     return steps[0], steps[1], _described(found), ""
 
 
-_OURS: dict[str, Callable[[Study, Reported, Scaling], Both]] = {
+_OURS: dict[str, Ours] = {
     "alpha": _alpha,
     "r2": _r2,
     "local": _local,
@@ -255,7 +224,6 @@ _OURS: dict[str, Callable[[Study, Reported, Scaling], Both]] = {
     "ece-small": _metric("ece"),
     "ece-peak": _metric("ece"),
     "ece-shape": _peak,
-    "ece-why": _why_small,
     "mobilenet-alpha": _alpha,
     "mobilenet-r2": _r2,
     "mobilenet-saturation": _saturation,

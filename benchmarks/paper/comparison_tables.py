@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from comparison import Line, Value, complete, sides, widths_trained
+from comparison import Line
+from ours import Value, complete, sides, widths_trained
 from reported import Reported
 from style import short
 from tables import Column, Table
@@ -26,8 +27,8 @@ def page_table(lines: Sequence[Line]) -> Table:
         family = "" if line.figure.family == "scalecnn" else "MobileNetV2: "
         over = over_words(line.reference)
         bar = ""
-        if line.figure.bar is not None:
-            both = list(dict.fromkeys(met_words(line, which) or "" for which in (0, 1)))
+        if line.verdicts is not None:
+            both = list(dict.fromkeys(map(str, line.verdicts)))
             bar = f"{bar_words(line.figure)}: **{' / '.join(both)}**"
         rows.append(
             (f"{family}{line.figure.title}" + (f", {at}" if at else ""), reported_words(line.figure),
@@ -67,7 +68,7 @@ def comparison_table(lines: Sequence[Line], found: Scaling) -> Table:
             line.models,
             over_words(line.reference),
             bar_words(line.figure),
-            *(met_words(line, i) for i in (0, 1)),
+            *((None, None) if line.verdicts is None else map(str, line.verdicts)),
             line.why,
             setting.recipe.epochs if line.reference is not None else None,
             images if line.reference is not None else None,
@@ -132,7 +133,8 @@ def value_words(value: Value, figure: Reported) -> str:
 
 def over_words(value: Value) -> str | None:
     """What its interval is over."""
-    return value.best.over if isinstance(value, Estimate) and value.best is not None else None
+    best = value.best if isinstance(value, Estimate) else None
+    return None if best is None else best.over
 
 
 def bar_words(figure: Reported) -> str | None:
@@ -148,19 +150,12 @@ def bar_words(figure: Reported) -> str | None:
     return f"± {100 * bar.within:.0f} pp" if figure.percent else f"± {bar.within}"
 
 
-def met_words(line: Line, which: int) -> str | None:
-    """Whether ours keeps it."""
-    if line.figure.bar is None:
-        return None
-    kept = line.kept[which]
-    return "not judged" if kept is None else "met" if kept else "missed"
-
-
 def bounds(value: Value) -> tuple[float | None, float | None, float | None]:
     """A number with the ends of the interval to quote; ``None`` for what there is not."""
     if not isinstance(value, Estimate):
         return None, None, None
-    return (value.value, None, None) if value.best is None else (value.value, value.best.low, value.best.high)
+    best = value.best
+    return (value.value, None, None) if best is None else (value.value, best.low, best.high)
 
 
 def number(value: float, percent: bool, digits: int) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from comparison import law_of, sides
 from comparison_tables import bounds, over_words
+from ours import law_of, sides
 from tables import Cell, Column, Table
 
 from tinyedge.metrics import METRICS
@@ -113,6 +113,8 @@ def law_table(found: Scaling) -> Table:
                 (name, one.value, first.low, first.high, two.value, second.low, second.high, first.over, first.method,
                  first.caution)
             )  # fmt: skip
+        if not one.intervals:
+            rows.append((name, one.value, None, None, two.value, *(None,) * 5))
     note = (
         f"Local exponents fall with size: {a.falls} in float, {b.falls} in int8. Saturated at the largest width: "
         f"{a.saturates} in float, {b.saturates} in int8. The method is that of the float interval."
@@ -125,8 +127,9 @@ def overlaps_table(found: Scaling) -> Table:
     columns = (
         Column("pair", "pair"), Column("pairs", "seed pairs"), *_with_bounds("float", "float", 3),
         *_with_bounds("int8", "int8", 3), _OVER, Column("nested", "nested", 3), Column("independent", "independent", 3),
-        Column("other_seed", "another seed, cut", 3), Column("redistribution", "below nested", 3),
-        Column("beyond_seeds", "below another seed", 3),
+        Column("redistribution", "below nested", 3), Column("other_seed", "another seed, cut", 3),
+        *_with_bounds("below_other_seed", "below that", 3), Column("thinned_seed", "another seed, thinned", 3),
+        *_with_bounds("below_thinned_seed", "below that", 3),
     )  # fmt: skip
     reference, deployed = (side.overlaps for side in sides(found))
     pairs: list[tuple[Overlap | SeedNoise, Overlap | SeedNoise]] = []
@@ -135,13 +138,13 @@ def overlaps_table(found: Scaling) -> Table:
     pairs.append((reference.ends, deployed.ends))
     rows = tuple(
         (_pair_name(one), one.pairs, *bounds(one.jaccard), *bounds(two.jaccard), over_words(one.jaccard), one.nested,
-         one.independent, *_other_seed(one))
+         one.independent, one.redistribution.value, *_other_seed(one))
         for one, two in pairs
     )  # fmt: skip
     note = (
-        "Baselines and the last columns are of the float models. Another seed, cut: another seed of the smaller width "
-        "with its errors cut to as many as the larger makes, the ones it is furthest from getting right: what is below "
-        "that is not the noise of the seeds."
+        "Baselines and the last columns are of the float models, their intervals over seeds. Another seed: of the "
+        "smaller width, with as many of its errors as the larger makes: those whose labels it finds the least likely "
+        "(cut), or any at random (thinned). A figure below such a baseline is relative to its rule."
     )
     return Table("overlaps", "Overlap of error sets (Jaccard)", columns, rows, note)
 
@@ -245,8 +248,9 @@ def _pair_name(pair: Overlap | SeedNoise) -> str:
     return f"{pair.label}, two seeds" if isinstance(pair, SeedNoise) else f"{pair.small} and {pair.large}"
 
 
-def _other_seed(pair: Overlap | SeedNoise) -> tuple[float | None, float, float | None]:
-    """The baseline of another seed, the distance below nested, and below that baseline."""
+def _other_seed(pair: Overlap | SeedNoise) -> tuple[float | None, ...]:
+    """The two baselines of another seed, and how far below each of them ours is."""
     other = pair.other_seed if isinstance(pair, Overlap) else None
-    below = pair.redistribution.value
-    return (None, below, None) if other is None else (other.jaccard, below, other.beyond.value)
+    if other is None:
+        return (None,) * 8
+    return other.jaccard, *bounds(other.beyond), other.thinned, *bounds(other.beyond_thinned)

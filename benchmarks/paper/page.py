@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
-from comparison import Line, complete, sides, widths_trained
+from comparison import Gaps, Line
 from comparison_tables import page_table, reported_words, worked_out_table
 from family_tables import pair_of, widths_table
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from ours import complete, sides, widths_trained
 from reported import Study
 from style import short
 from tables import grid
 from worked_out import WorkedOut
 
 from tinyedge.models.family import members
+from tinyedge.study.cost import WidthCost
 from tinyedge.study.estimate import Estimate
+from tinyedge.study.giving_up import Group
 from tinyedge.study.scaling import Scaling
 
 HERE = Path(__file__).parent
@@ -23,7 +27,9 @@ TEMPLATE = "study.md.jinja"
 SCALES = {"": (1.0, ""), "%": (100.0, " %"), "pp": (100.0, " pp")}
 
 
-def page(study: Study, lines: Sequence[Line], rows: Sequence[WorkedOut], families: dict[str, Scaling]) -> str:
+def page(
+    study: Study, lines: Sequence[Line], rows: Sequence[WorkedOut], families: dict[str, Scaling], gaps: Gaps
+) -> str:
     """The page's text.
 
     Args:
@@ -31,6 +37,7 @@ def page(study: Study, lines: Sequence[Line], rows: Sequence[WorkedOut], familie
         lines: each figure beside ours.
         rows: what follows from the study's figures.
         families: ours by name.
+        gaps: confidence less accuracy of ScaleCNN at the study's smallest size.
     """
     found = families["scalecnn"]
     reference, deployed = sides(found)
@@ -39,7 +46,14 @@ def page(study: Study, lines: Sequence[Line], rows: Sequence[WorkedOut], familie
         loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True,
     )  # fmt: skip
-    environment.filters |= {"number": number, "between": between, "change": change, "short": short}
+    environment.filters |= {
+        "number": number,
+        "between": between,
+        "change": change,
+        "short": short,
+        "largest": largest,
+        "apart": apart,
+    }
     trained = {p.params for p in reference.curves["accuracy"].points}
     absent = [m for m in members(reference.setting.family) if m.plan.params not in trained]
     return environment.get_template(TEMPLATE).render(
@@ -48,10 +62,10 @@ def page(study: Study, lines: Sequence[Line], rows: Sequence[WorkedOut], familie
         place=rows[-1],
         beyond=grid(worked_out_table(rows)),
         widths=grid(widths_table(found)),
-        met=_titles(lines, kept=True),
-        kept={line.figure.id: all(line.kept) for line in lines if None not in line.kept},
-        missed=_titles(lines, kept=False),
-        unjudged=_titles(lines, kept=None),
+        bars=_by_verdict(lines),
+        outside=_outside(lines),
+        verdicts={line.figure.id: line.verdicts for line in lines if line.verdicts is not None},
+        gaps=gaps,
         float=reference,
         int8=deployed,
         pair=pair_of(found),
@@ -79,32 +93,68 @@ def number(value: float | Estimate, digits: int, unit: str = "", *, sign: bool =
 
 def between(value: Estimate, digits: int, unit: str = "") -> str:
     """An interval in words, and what it is over."""
-    if value.best is None:
+    interval = value.best
+    if interval is None:
         return "no interval"
-    low, high = (number(end, digits, unit) for end in (value.best.low, value.best.high))
-    return f"{low.removesuffix(SCALES[unit][1])} to {high}, over {value.best.over}"
+    low, high = (number(end, digits, unit) for end in (interval.low, interval.high))
+    return f"{low.removesuffix(SCALES[unit][1])} to {high}, over {interval.over}"
 
 
-def change(value: Estimate) -> str:
-    """What the interval of a change says."""
-    if value.best is None:
-        return "not known"
-    if value.best.holds(0):
-        return "none that can be told from chance"
-    return "upwards" if value.value > 0 else "downwards"
+def change(value: Estimate, digits: int, unit: str = "") -> str:
+    """What the interval of a change says; of none, how large a change it leaves room for."""
+    interval = value.best
+    if interval is None:
+        return "whether that is chance is not known"
+    if not interval.holds(0):
+        return "upwards" if value.value > 0 else "downwards"
+    most = number(max(-interval.low, interval.high), digits, unit)
+    return f"none that can be told from chance, and by that interval at most {most} either way"
 
 
-def _titles(lines: Sequence[Line], *, kept: bool | None) -> list[str]:
-    """The figures whose bar is met in both arithmetics, missed in one at least, or not judged in one at least."""
-    found = []
+def largest(widths: Sequence[WidthCost], name: str) -> str:
+    """The width at which a figure of pairs is largest, with those whose intervals overlap with its own."""
+    top = max(widths, key=lambda width: width.paired[name].value)
+    near = [width.label for width in widths if width is not top and _overlap(width.paired[name], top.paired[name])]
+    if near:
+        return f"{top.label}, but its interval overlaps with {' and '.join(near)}'s"
+    return f"{top.label}, whose interval overlaps with no other's"
+
+
+def apart(groups: Sequence[Group]) -> int:
+    """How many neighbours in this order have losses whose intervals do not overlap."""
+    return sum(not _overlap(a.loss, b.loss) for a, b in pairwise(groups))
+
+
+def _overlap(a: Estimate, b: Estimate) -> bool:
+    """Whether two intervals do; also where one is not known."""
+    one, other = a.best, b.best
+    return one is None or other is None or max(one.low, other.low) <= min(one.high, other.high)
+
+
+def _by_verdict(lines: Sequence[Line]) -> dict[str, list[str]]:
+    """The figures with a bar by what is said of it: where float and int8 differ, both words."""
+    found: dict[str, list[str]] = {}
     for line in lines:
-        if line.figure.bar is None:
-            continue
-        state = None if None in line.kept else all(line.kept)
-        if state is kept:
-            at = f" at {short(line.figure.params[0])}" if len(line.figure.params) == 1 else ""
-            found.append(line.figure.title + at + _values(line))
-    return found
+        if line.verdicts is not None:
+            words = list(dict.fromkeys(map(str, line.verdicts)))
+            state = words[0] if len(words) == 1 else f"{words[0]} in float, {words[1]} in int8"
+            values = _values(line) if line.verdicts[0].trained else ""
+            found.setdefault(state, []).append(_title(line) + values)
+    order = ("met", "missed")
+    return dict(sorted(found.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order)))
+
+
+def _outside(lines: Sequence[Line]) -> list[str]:
+    """Figures that are not judged and lie, over the widths that there are, outside the bar in float or in int8."""
+    return [
+        _title(line) + _values(line)
+        for line in lines
+        if line.verdicts is not None and not line.verdicts[0].trained and False in (v.inside for v in line.verdicts)
+    ]
+
+
+def _title(line: Line) -> str:
+    return line.figure.title + (f" at {short(line.figure.params[0])}" if len(line.figure.params) == 1 else "")
 
 
 def _values(line: Line) -> str:

@@ -8,7 +8,24 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 from reported import Study
-from style import BAND, FLOAT, INK, INT8, TITLE, Look, across, bare, key, percent, point, published, sheet, short, sizes
+from style import (
+    BAND,
+    FLOAT,
+    INK,
+    INT8,
+    SOFT,
+    TITLE,
+    Look,
+    across,
+    bare,
+    key,
+    percent,
+    point,
+    published,
+    sheet,
+    short,
+    sizes,
+)
 
 from tinyedge.study.estimate import Estimate
 from tinyedge.study.law import ErrorLaw
@@ -59,7 +76,8 @@ def overlap_figure(study: Study, reference: Overlaps, deployed: Overlaps) -> Fig
         names.append(name)
         axis.plot([before.independent, before.nested], [at, at], color=BAND, linewidth=11, solid_capstyle="butt")
         if isinstance(before, Overlap) and before.other_seed is not None:
-            axis.plot([before.other_seed.jaccard] * 2, [at - 0.3, at + 0.3], color=INK, linewidth=1.4)
+            for baseline, color in ((before.other_seed.jaccard, INK), (before.other_seed.thinned, SOFT)):
+                axis.plot([baseline] * 2, [at - 0.3, at + 0.3], color=color, linewidth=1.4)
         for pair, look, up in ((before, FLOAT, -0.14), (after, INT8, 0.14)):
             _across(axis, pair.jaccard, at + up, look, several=_several(pair))
     jaccard = study.figures["jaccard"]
@@ -76,7 +94,9 @@ def overlap_figure(study: Study, reference: Overlaps, deployed: Overlaps) -> Fig
         Line2D([], [], color=BAND, marker="s", markersize=11, linestyle="none",
                label="from independent to nested errors"),
         Line2D([], [], color=INK, linewidth=0, marker="|", markersize=11, markeredgewidth=1.4,
-               label="another seed of the smaller, cut"),
+               label="another seed, its hardest errors kept"),
+        Line2D([], [], color=SOFT, linewidth=0, marker="|", markersize=11, markeredgewidth=1.4,
+               label="another seed, any errors kept"),
     ]  # fmt: skip
     single = any(not _several(before) for _, before, _ in rows)
     key(figure, (FLOAT, INT8), single=single, study=True, more=more, columns=3)

@@ -5,7 +5,7 @@
 
 T is fitted on some test images, on what TensorFlow Lite Micro puts out for them; every figure is of other images. The
 file with T in it is run again, and its outputs are compared with the file's before, integer by integer. Takes about
-20 minutes on 2 cores; the second table needs the Arm compiler and QEMU. With ``--training``: what a T fitted on
+half an hour on 2 cores; the second table needs the Arm compiler and QEMU. With ``--training``: what a T fitted on
 training images would have done instead, on LiteRT's built-in kernels.
 """
 
@@ -37,10 +37,7 @@ from tinyedge.zoo import find
 MICRO, HOST = "tflm-int8", "tflite-int8"
 FIRMWARE = ("cortex-m4-int8", "cortex-m7-int8")
 COSTS = ("instructions", "flash_bytes", "ram_bytes", "stack_bytes")
-FEW = (
-    "So few images cannot show what T does to the ECE: a perfectly calibrated model shows the floor. But every output "
-    "is TensorFlow Lite Micro's, so that the table above holds for the firmware too."
-)
+FEW = " So few cannot show what T does to the ECE: a perfectly calibrated model shows the floor."
 RESAMPLES = 100
 MODELS = (
     "model", "params", "T", "in the file", "where", "ECE before", "after", "floor", "debiased before", "after",
@@ -75,7 +72,7 @@ def main() -> None:
     parser.add_argument("--widths", type=float, nargs="+", default=[4, 6, 8, 12, 16])
     parser.add_argument("--firmware", type=float, nargs="*", default=[4, 6, 8], help="widths that are built for a core")
     parser.add_argument("--fit", type=int, default=2000, help="test images that T is fitted on, and nothing else")
-    parser.add_argument("--device-images", type=int, default=1000, help="of the judged ones, on firmware")
+    parser.add_argument("--device-images", type=int, default=8000, help="of the judged ones, on firmware")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--training", action="store_true", help="the table of T fitted on training images")
     asked = parser.parse_args()
@@ -105,7 +102,8 @@ def main() -> None:
             done[width] = measured(width, test, chosen, Path(folder))
             print(_line(model_row(done[width], judged)), flush=True, end="")
         index = judged.draw(asked.device_images, seed=asked.seed)
-        print(f"\nOn firmware, {len(index):,} of the judged images (seed {asked.seed}), CMSIS-NN, in QEMU. {FEW}\n")
+        few = FEW if len(index) < len(judged) else ""
+        print(f"\nOn firmware, {len(index):,} of the judged images (seed {asked.seed}), CMSIS-NN, in QEMU.{few}\n")
         print(_line(DEVICES) + _rule(DEVICES), flush=True, end="")
         for width in asked.firmware:
             for row in device_rows(done[width], judged, index):

@@ -3,7 +3,8 @@
     python benchmarks/scaling/coverage.py > benchmarks/scaling/coverage.md
 
 Error rates of seeds are drawn around a power law with the relative spread that trained families show (1.2 %); figures
-of pairs of seeds are a sum of an effect of each seed and a rest.
+of pairs of seeds are a sum of an effect of each seed and a rest. Intervals over images are of evaluation sets of 100
+classes, 100 images each, whose classes' accuracies are known: the truth is the mean of the figure over such sets.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyedge.metrics.accuracy import bottoms, ginis
 from tinyedge.metrics.scaling import curvature_weights, exponent_weights, local_weights
 from tinyedge.models.family import members
 from tinyedge.study.estimate import (
     Interval,
+    by_images,
     by_jackknife,
     by_seed_pairs,
     contrast,
@@ -39,6 +42,7 @@ def main() -> None:
         pair_row(*shape)
     for count in (5, 3):
         same_width_row(count)
+    image_rows()
 
 
 def law_rows(seeds: tuple[int, ...]) -> None:
@@ -84,6 +88,29 @@ def same_width_row(seeds: int) -> None:
         without = [mean_of_pairs(np.delete(np.delete(grid, i, 0), i, 1)) for i in range(seeds)]
         rows.append((by_jackknife(value, {"c4": np.array(without)}), 0.7))
     print_row("two seeds of one width, jackknife", str(seeds), rows)
+
+
+def image_rows() -> None:
+    """Figures of class accuracies: resamples of a class's images are binomial in its share of right ones."""
+    rng, images = np.random.default_rng(4), 100
+    accuracy = np.clip(rng.normal(0.6, 0.15, 100), 0.05, 0.95)
+    many = rng.binomial(images, accuracy, size=(20_000, 100)) / images
+    figures = {"Gini": ginis, "bottom-5": bottoms}
+    truths = {name: float(figure(many).mean()) for name, figure in figures.items()}
+    found: dict[str, list[tuple[Interval | None, float]]] = {}
+    for seen in many[:TRIALS]:
+        draws = rng.binomial(images, seen, size=(400, 100)) / images
+        for name, figure in figures.items():
+            value = float(figure(seen[None])[0])
+            resampled = figure(draws)
+            found.setdefault(f"{name} over images, centred", []).append(
+                (by_images(value, resampled, plug_in=True), truths[name])
+            )
+            found.setdefault(f"{name} over images, basic bootstrap", []).append(
+                (by_images(value, resampled), truths[name])
+            )
+    for name, rows in found.items():
+        print_row(name, "-", rows)
 
 
 def mean_of_pairs(grid: NDArray[np.float64]) -> float:

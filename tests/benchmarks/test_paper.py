@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import csv
-import doctest
 import io
 import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -18,24 +16,12 @@ import pytest
 from tests.support.made_family import FLOAT, MICRO, drawn, ids_of, setting, trained
 from tests.support.spoil_sweep import drop, edit_outcomes
 from tinyedge.models.family import Member, family_module
+from tinyedge.study.estimate import Estimate
 from tinyedge.study.members import Family, family_of
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "benchmarks" / "paper"
 SHAPES = ROOT / "benchmarks" / "results" / "shapes"
-MODULES = ("build", "comparison", "comparison_tables", "page", "reported", "style", "tables", "worked_out")
-
-
-@pytest.fixture(scope="module")
-def paper():
-    """The benchmark's modules, imported as its script does."""
-    sys.path.insert(0, str(FOLDER))
-    try:
-        return SimpleNamespace(**{name: __import__(name) for name in MODULES})
-    finally:
-        sys.path.remove(str(FOLDER))
-        for path in FOLDER.glob("*.py"):  # other benchmarks have modules of these names
-            sys.modules.pop(path.stem, None)
 
 
 def made(widths, seeds: int, family: str = "scalecnn") -> tuple[Family, Family]:
@@ -70,84 +56,39 @@ def part(paper):
     return paper.build.render(paper.reported.reported(), {"scalecnn": made((4, 6, 8), 2)})
 
 
-def test_examples_in_the_modules_hold(paper) -> None:
-    results = [doctest.testmod(getattr(paper, name)) for name in MODULES]
-    assert sum(found.attempted for found in results) >= 6
-    assert sum(found.failed for found in results) == 0
+def read(files: dict[str, str], table: str) -> list[dict[str, str]]:
+    """The rows of a table."""
+    return list(csv.DictReader(io.StringIO(files[f"benchmarks/paper/tables/{table}.csv"])))
 
 
-class TestReported:
-    def test_each_figure_says_something_and_has_a_line(self, paper) -> None:
-        figures = paper.reported.reported().figures
-        assert set(figures) == set(paper.comparison._OURS)
-        for figure in figures.values():
-            assert (figure.value is None) != (figure.says is None), figure.id
-
-    def test_values_bars_and_their_source_are_the_published_ones(self, paper) -> None:
-        study = paper.reported.reported()
-        assert study.source.arxiv == "2603.07365"
-        assert study.source.models == study.source.families * study.source.widths * study.source.seeds
-        assert {name: figure.value for name, figure in study.figures.items() if figure.value is not None} == {
-            "alpha": 0.156, "r2": 0.965, "accuracy-small": 0.42, "accuracy-middle": 0.72, "jaccard": 0.35,
-            "gini-small": 0.26, "gini-large": 0.09, "bottom5-small": 0.10, "bottom5-large": 0.53, "ece-small": 0.013,
-            "ece-peak": 0.110, "mobilenet-alpha": 0.106, "mobilenet-r2": 0.914, "mobilenet-saturation": 0.006,
-        }  # fmt: skip
-        bars = {name: figure.bar for name, figure in study.figures.items() if figure.bar is not None}
-        within = {name: bar.within for name, bar in bars.items() if bar.within is not None}
-        assert within == {
-            "alpha": 0.02, "jaccard": 0.03, "gini-small": 0.03, "gini-large": 0.03, "bottom5-small": 0.04,
-            "bottom5-large": 0.04,
-        }  # fmt: skip
-        assert (bars["ece-small"].at_most, bars["ece-shape"].peak) == (0.025, "inside")
-
-    def test_sizes_are_the_families(self, paper) -> None:
-        study = paper.reported.reported()
-        counted = {
-            name: {width: Member(name, width).plan.params for width in sizes}
-            for name, sizes in study.worked_out.items()
-        }
-        assert counted == study.worked_out
-        ends = [min(study.worked_out["scalecnn"].values()), max(study.worked_out["mobilenetv2"].values())]
-        assert ends == pytest.approx([study.source.params_smallest, study.source.params_largest], rel=0.02)
-
-    @pytest.mark.parametrize(
-        ("bar", "ours", "kept"),
-        [({"within": 0.02}, 0.176, True), ({"within": 0.02}, 0.135, False), ({"at_most": 0.025}, 0.026, False)],
-    )
-    def test_bar(self, paper, bar, ours, kept) -> None:
-        assert paper.reported.Bar(**bar).keeps(ours, 0.156) is kept
-
-    def test_a_misspelt_bar_is_no_bar_but_an_error(self, paper, tmp_path) -> None:
-        path = tmp_path / "reported.toml"
-        path.write_text(paper.reported.PATH.read_text().replace("within = 0.02", "whithin = 0.02"))
-        with pytest.raises(TypeError, match="whithin"):
-            paper.reported.reported(path)
+@pytest.fixture(scope="module")
+def committed():
+    """The page and the tables as they are in the repository."""
+    paths = [ROOT / "docs" / "study.md", *(FOLDER / "tables").iterdir()]
+    return {str(path.relative_to(ROOT)): path.read_text() for path in paths}
 
 
 class TestTables:
-    def test_both_forms(self, paper) -> None:
-        t = paper.tables
-        columns = (
-            t.Column("name", "name"),
-            t.Column("share", "share %", 1, percent=True),
-            t.Column("change", "change", 2, signed=True),
-        )
-        table = t.Table("x", "Title", columns, (("a|b", 0.125, -0.001), ("c,d", None, 0.5)), "Note.")
-        assert t.to_csv(table).splitlines() == ["name,share,change", "a|b,0.125,-0.001", '"c,d",,0.5']
-        lines = t.to_markdown(table).splitlines()
-        assert lines[4:6] == [r"| a\|b | 12.5 | 0.00 |", "| c,d | - | +0.50 |"]
-        assert (lines[0], lines[-1]) == ("# Title", "Note.")
-
-    def test_a_row_too_short_is_an_error(self, paper) -> None:
-        with pytest.raises(AssertionError, match="a row of 1 for 2"):
-            paper.tables.Table("x", "", (paper.tables.Column("a", "a"),) * 2, (("one",),))
-
     def test_all_csv_are_rectangular_and_stand_beside_markdown(self, whole) -> None:
         tables = [path for path in whole if path.endswith(".csv")]
         assert {path.replace(".csv", ".md") for path in tables} < set(whole)
         for path in tables:
             rows = list(csv.reader(io.StringIO(whole[path])))
             assert {len(row) for row in rows} == {len(rows[0])}, path
+
+
+class TestGaps:
+    def test_gaps_that_cancel(self, paper) -> None:
+        reference, _ = made((4, 6, 8), 2)
+        gap = paper.gaps.gap_at(reference, 22_000)
+        models = reference.widths[0].models
+        seen = [m.outcome.confidence.mean() - m.outcome.correct.mean() for m in models]
+        assert gap.values == pytest.approx(seen)
+        assert gap.size.value == pytest.approx(np.abs(seen).mean())
+        assert paper.gaps.gap_at(reference, 4_700_000) is None
+        across = paper.gaps.Gap((-0.004, 0.002), Estimate(0.003))
+        assert across.cancels
+        assert str(across) == "-0.40 to +0.20 pp from seed to seed, 0.30 pp in size on average"
 
 
 class TestFigures:
@@ -179,15 +120,62 @@ class TestPage:
         assert "4.7M not trained: no comparison. The largest, 80K" in page
         assert "MobileNetV2 is not trained" in page
 
+    def test_a_bar_is_not_judged_before_the_widths_it_is_about_are_trained(self, paper, part) -> None:
+        rows, numbers = read(part, "comparison"), {row["id"]: row for row in read(part, "comparison-numbers")}
+        verdicts = {(row["figure"], row["at"]): (row["float_meets_bar"], row["int8_meets_bar"]) for row in rows}
+        for row in rows:
+            if row["bar"] and row["at"] != "22K":
+                assert verdicts[row["figure"], row["at"]] == ("not judged", "not judged"), row["figure"]
+            elif row["bar"]:
+                assert not {"not judged", "not decided"} & set(verdicts[row["figure"], row["at"]]), row["figure"]
+        for name, bar in (("alpha", 0.02), ("jaccard", 0.03)):
+            figure = paper.reported.reported().figures[name]
+            why = next(row["why"] for row in rows if row["figure"] == figure.title and row["family"] == "ScaleCNN")
+            off = [float(numbers[name][which]) - figure.value for which in ("float", "int8")]
+            assert all(f"{abs(one):.3f} {'above' if one > 0 else 'below'}" in why for one in off)
+            assert ("outside the bar" in why) == (max(map(abs, off)) > bar), why
+
+    def test_what_is_not_judged_and_lies_outside_is_said_in_short(self, paper, part) -> None:
+        short = part["docs/study.md"].split("## In short")[1].split("## What was run")[0]
+        study, numbers = paper.reported.reported(), {row["id"]: row for row in read(part, "comparison-numbers")}
+        not_judged, outside = short.split("- **not judged**, 5, as")[1].split("\n-")[0].split("**outside** the bar: ")
+        for name, bar in (("alpha", 0.02), ("jaccard", 0.03)):
+            figure = study.figures[name]
+            off = max(abs(float(numbers[name][which]) - figure.value) for which in ("float", "int8"))
+            assert figure.title in not_judged
+            assert (figure.title in outside) == (off > bar)
+
+    @pytest.mark.parametrize("which", ["part", "committed"])
+    def test_both_baselines_of_another_seed_are_told(self, part, committed, which) -> None:
+        files = {"part": part, "committed": committed}[which]
+        ends = read(files, "overlaps")[-1]
+        large = ends["pair"].split(" and ")[1]
+        page, below = files["docs/study.md"], [float(ends[f"below_{rule}_seed"]) for rule in ("other", "thinned")]
+        for value in below:
+            assert f"{large} is {abs(value):.3f} {'below' if value > 0 else 'above'} that" in page
+        assert ("opposite signs" in page) == (min(below) < 0 < max(below))
+
     def test_once_all_is_trained_nothing_is_said_to_be_missing(self, whole) -> None:
         page = whole["docs/study.md"]
         assert "not trained" not in page
         assert "What is missing" not in page
-        rows = list(csv.DictReader(io.StringIO(whole["benchmarks/paper/tables/comparison.csv"])))
-        assert all(row["float"] and row["int8"] for row in rows)
-        judged = {row["figure"]: row["float_meets_bar"] for row in rows if row["bar"]}
-        assert set(judged.values()) <= {"met", "missed", "not judged"}
-        assert judged["Gini of class accuracy"] != "not judged"
+        assert all(row["float"] and row["int8"] for row in read(whole, "comparison"))
+
+    def test_once_all_is_trained_every_bar_is_judged(self, paper, whole) -> None:
+        rows, numbers = read(whole, "comparison"), read(whole, "comparison-numbers")
+        for figure, row, ours in zip(paper.reported.reported().figures.values(), rows, numbers, strict=True):
+            for which in ("float", "int8"):
+                found = row[f"{which}_meets_bar"]
+                if figure.bar is None:
+                    assert found == ""
+                elif figure.bar.peak is not None:
+                    decided = "not decided" if row[which].startswith("not decided") else "missed"
+                    assert found == ("met" if row[which] == "inverted U" else decided)
+                elif figure.bar.at_most is not None:
+                    assert found == ("met" if float(ours[which]) <= figure.bar.at_most else "missed"), figure.id
+                else:
+                    off = abs(float(ours[which]) - figure.value)
+                    assert found == ("met" if off <= figure.bar.within else "missed"), figure.id
 
     def test_links_lead_to_files(self, whole) -> None:
         page = whole["docs/study.md"]

@@ -42,6 +42,19 @@ def test_a_target_that_is_its_own_reference_has_no_comparison(capsys):
     assert json.loads(capsys.readouterr().out)["pair"] is None
 
 
+def test_a_reference_that_is_not_float_is_not_called_float(capsys):
+    assert run(["scaling", str(RESULTS / "shapes"), "--reference", "tflite-int8-xnnpack"]) == 0
+    printed = capsys.readouterr().out
+    assert "float" not in printed
+    assert "deployed less tflite-int8-xnnpack" in printed
+    assert max(len(line) for line in printed.splitlines()) <= 80
+
+
+def test_an_empty_reference_is_bad_usage(capsys):
+    assert run(["scaling", str(RESULTS / "shapes"), "--reference", ""]) == 2
+    assert "an empty reference" in capsys.readouterr().err
+
+
 def test_the_trained_family_has_a_law(capsys, cifar100_dir):
     code = run(["scaling", str(RESULTS / "cifar100"), "--data-dir", str(cifar100_dir), "--format", "json"])
     found = json.loads(capsys.readouterr().out)

@@ -7,7 +7,7 @@ from tests.support.made_family import drawn, family, first, trained
 from tinyedge.metrics import evaluate
 from tinyedge.stats.proportion import mean_interval
 from tinyedge.study.curves import CURVES, curve
-from tinyedge.study.draws import DRAWN, figure_draws, image_draws
+from tinyedge.study.draws import DRAWN, PLUG_IN, figure_draws, image_draws
 
 
 def test_a_point_is_the_mean_over_seeds_with_students_interval():
@@ -26,6 +26,17 @@ def test_one_seed_has_an_interval_over_images_and_no_deviation():
     assert (point.mean.best.over, point.deviation) == ("images", None)
     # Within classes of 100 images whose right ones are half: about a binomial's deviation, twice to each side.
     assert point.mean.best.high - point.mean.best.low == pytest.approx(4 * np.sqrt(0.25 / 1000), rel=0.1)
+
+
+def test_the_plug_in_intervals_hold_what_as_many_other_images_would_show():
+    """Accuracies of 100 classes, 30 images each: the truth is the mean plug-in figure of such evaluation sets."""
+    rng, labels = np.random.default_rng(0), np.repeat(np.arange(100), 30)
+    accuracy = np.clip(rng.normal(0.6, 0.15, 100), 0.05, 0.95)
+    sets = [family({4: [rng.random(3000) > accuracy[labels]]}, labels=labels, classes=100) for _ in range(60)]
+    for metric in PLUG_IN:
+        truth = np.mean([s.models[0].figures[metric] for s in sets])
+        held = sum(curve(s, metric).points[0].mean.best.holds(truth) for s in sets[:20])
+        assert held >= 16  # 19 expected; 15 or fewer once in 400 such tests
 
 
 def test_what_cannot_be_drawn_again_has_no_interval():

@@ -7,7 +7,6 @@ from scipy import stats
 from tinyedge.study.estimate import (
     BORROWED,
     FIXED,
-    NARROW,
     by_images,
     by_jackknife,
     by_seed_pairs,
@@ -64,11 +63,24 @@ def test_the_bootstrap_of_seeds_has_the_deviation_of_a_mean():
     assert draws.std() == pytest.approx(group.std(ddof=1) / np.sqrt(5), rel=0.03)  # not ddof = 0
 
 
-def test_a_bootstrap_that_holds_widths_fixed_is_called_too_narrow():
+def test_a_bootstrap_in_which_a_width_does_not_vary_is_not_given():
     groups = groups_of(np.random.default_rng(4), (5, 1))
     draws = resampled_seeds(groups)
     assert (draws[:, 1] == groups[1][0]).all()
-    assert seed_bootstrap(draws @ [1.0, -1.0], groups).caution == NARROW
+    assert seed_bootstrap(draws @ [1.0, -1.0], groups) is None
+
+
+def test_an_interval_that_holds_something_fixed_is_never_the_one_to_quote():
+    without = np.random.default_rng(9).random(4)
+    fixed = by_jackknife(0.5, {"c4": without}, fixed=True)
+    other = by_images(0.5, np.linspace(0.4, 0.6, 11))
+    assert (fixed.sound, other.sound) == (False, True)
+    assert estimate(0.5, fixed).best is None
+    assert estimate(0.5, fixed, other).best is other
+    borrowed = by_jackknife(0.5, {"c4": without}, borrowed=1e-4)
+    assert borrowed.sound
+    assert borrowed.caution == BORROWED
+    assert borrowed.high - borrowed.low > fixed.high - fixed.low
 
 
 def test_pairs_that_share_a_seed_are_not_independent():
@@ -111,6 +123,13 @@ def test_the_jackknife_of_a_mean_is_students_interval():
 def test_the_interval_over_images_is_reflected():
     found = by_images(1.0, np.linspace(1.0, 2.0, 1001))
     assert (found.low, found.high, found.over) == (pytest.approx(0.025), pytest.approx(0.975), "images")
+
+
+def test_the_interval_of_a_plug_in_figure_is_around_the_figure_and_not_around_what_it_would_be_without_noise():
+    draws = np.linspace(1.5, 2.5, 1001)  # larger by 1 than the figure: so few images make it so, again
+    found = by_images(1.0, draws, plug_in=True)
+    assert (found.low, found.high) == (pytest.approx(0.525), pytest.approx(1.475))
+    assert not by_images(1.0, draws).holds(1.0)
 
 
 @pytest.mark.parametrize("counts", [(5, 5, 5), (5, 5, 1)])

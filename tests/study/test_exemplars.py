@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from tests.support.made_family import MICRO, family, first
-from tinyedge.study.exemplars import exemplars
+from tests.support.made_family import MICRO, family, first, ids_of, setting, trained
+from tinyedge.study.exemplars import _binned, _counts, _joint, _local_rate, exemplars
+from tinyedge.study.members import family_of
 
 N = 4000
 
@@ -72,6 +73,38 @@ def test_images_that_flip_whatever_the_seed_are_found():
     assert {f"{i:016x}" for i in marked} <= set(flipped.ids)
     assert flipped.expected_by_confidence < 5
     assert flipped.p_value < 1e-6
+
+
+def test_flips_of_hard_images_are_explained_by_all_models_confidence_and_not_by_the_own_alone():
+    """Flips come from a difficulty that no model shows; each one's confidence is a view of it, some more noisy."""
+    rng = np.random.default_rng(4)
+    hard = rng.normal(size=10_000)
+    likely = 0.3 / (1 + np.exp(-2 * hard))
+    flips = rng.random((12, 10_000)) < likely
+    models, after = [], []
+    for seed, row in enumerate(flips):
+        confidence = 1 / (1 + np.exp(hard + (0.4 + 0.05 * seed) * rng.normal(size=10_000)))
+        models.append(trained(np.zeros(10_000, bool), 4, seed, confidence=confidence))
+        after.append(trained(row, 4, seed, MICRO, confidence=confidence))
+    reference, deployed = (
+        family_of(setting(target), ids_of(10_000), of) for target, of in (("onnx-fp32", models), ("tflm-int8", after))
+    )
+    found = exemplars(reference=reference, deployed=deployed)
+    assert found.joint == pytest.approx(1, abs=0.04)
+    assert found.check == pytest.approx((1, 1), abs=0.06)
+    often, expected = (sum(counts[6:]) for counts in (found.counts, found.counts_expected_by_confidence))
+    assert often == pytest.approx(expected, abs=4 * expected**0.5)
+    # By the own confidence alone such images are far more than chance has: no cause, only the wrong chance.
+    alone = np.stack(
+        [_local_rate(_binned(m.outcome.confidence, 20), row) for m, row in zip(models, flips, strict=True)]
+    )
+    assert _joint(flips, alone) > 1.1
+    assert often > sum(_counts(alone)[6:]) + 4 * expected**0.5
+
+
+def test_one_model_has_no_joint_flips():
+    found = exemplars(**dict(zip(("reference", "deployed"), pair_of({4: [at(1, 2)]}, n=40), strict=True)))
+    assert (found.joint, found.check) == (None, None)
 
 
 def test_the_most_frequent_prediction_is_hookers():

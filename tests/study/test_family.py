@@ -47,7 +47,11 @@ def test_a_target_without_outcomes_lists_those_that_have(runs, shapes_test):
 
 
 def test_a_folder_that_is_no_sweep_is_refused(tmp_path, shapes_test):
-    for folder, found in ((tmp_path / "none", "no folder"), (tmp_path, "a folder without a manifest")):
+    file = tmp_path / "sweep.json"
+    file.write_text("{}")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for folder, found in ((tmp_path / "none", "no folder"), (empty, "a folder without a manifest"), (file, "a file")):
         with pytest.raises(SweepError) as caught:
             read_family(folder, "tflm-int8", shapes_test)
         assert caught.value.found == found
@@ -78,7 +82,21 @@ def test_outcomes_that_have_changed_since_are_refused(runs, shapes_test):
     path.write_bytes((runs / "outcomes" / f"{C4}.tflite-int8-xnnpack.npz").read_bytes())
     with pytest.raises(PredictionsError) as caught:
         read_family(runs, "tflm-int8", shapes_test)
-    assert "changed since" in caught.value.found
+    assert caught.value.found == f"outcomes/{C4}.tflm-int8.npz changed since"
+
+
+def test_outcomes_that_are_gone_are_not_called_changed(runs, shapes_test):
+    (runs / "outcomes" / f"{C4}.tflm-int8.npz").unlink()
+    with pytest.raises(PredictionsError) as caught:
+        read_family(runs, "tflm-int8", shapes_test)
+    assert caught.value.found == f"no file outcomes/{C4}.tflm-int8.npz"
+
+
+def test_a_record_of_another_exported_file_is_not_called_changed_outcomes(runs, shapes_test):
+    edit_json(runs / "records" / f"{C4}.predict.tflm-int8.json", lambda r: r.update(key="0" * 64))
+    with pytest.raises(PredictionsError) as caught:
+        read_family(runs, "tflm-int8", shapes_test)
+    assert caught.value.found == "a record of the run of another exported file"
 
 
 def test_outcomes_of_another_model_are_refused(runs, shapes_test):

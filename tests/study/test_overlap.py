@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.made_family import drawn, family, first, trained
 from tinyedge.errors import PredictionsError
+from tinyedge.study.estimate import BORROWED
 from tinyedge.study.members import Width
 from tinyedge.study.other_seed import other_seed
 from tinyedge.study.overlap import error_overlap, overlap, seed_noise
@@ -127,6 +128,48 @@ def test_another_seed_by_hand():
     assert found.jaccard == pytest.approx(2 / 4)  # cut to two errors, all of which the other seed makes too
     assert found.beyond.value == pytest.approx(2 / 4 - 2 / 4)
     assert found.beyond.best is None
+    assert found.thinned == pytest.approx(2 / 4)  # whichever two of the four are kept
+    # Of the seed's errors one is the other's too: of 2 of 4 kept it is there in every second draw.
+    models = tuple(trained(mask((a, a + 4), n=10), 4, seed) for seed, a in enumerate((0, 3)))
+    found = other_seed(Width("scalecnn-c4", 4, 1, models), large)
+    assert found.thinned == pytest.approx((1 / 5 + 0) / 2)
+    assert found.beyond_thinned.value == pytest.approx(found.thinned - (2 / 4 + 0) / 2)
+
+
+def test_the_rule_by_which_errors_are_cut_decides_the_sign_and_it_is_said():
+    """Size changes the error rate only. Thinning, which takes all errors to be equally hard, says it does more."""
+    rng = np.random.default_rng(2)
+    difficulty = rng.normal(size=4000)
+
+    def views(count):
+        return [difficulty + 0.3 * rng.normal(size=4000) for _ in range(count)]
+
+    found = other_seed(ranked("c4", 4, views(5), 2300), ranked("c16", 16, views(5), 1300))
+    assert found.thinned < found.jaccard
+    assert found.beyond_thinned.best.high < 0
+    assert not found.decided
+
+
+def test_thinning_is_exact_where_errors_are_equally_hard():
+    rng = np.random.default_rng(3)
+    core = rng.random(4000) < 0.7  # both seeds err among these, each on a part of them
+    small = [core & (rng.random(4000) < 0.8) for _ in range(5)]
+    large = [core & (rng.random(4000) < 0.5) for _ in range(5)]
+    found = other_seed(*(family({4: small, 6: large}).widths))
+    assert found.beyond_thinned.value == pytest.approx(0, abs=0.005)
+    assert found.beyond_thinned.best.holds(0)
+
+
+def test_the_one_seed_of_the_large_width_is_not_held_fixed():
+    rng = np.random.default_rng(4)
+    sets = drawn(rng, widths=(4, 16), seeds=(5, 5), n=2000)
+    one = other_seed(*family({4: sets[4], 16: sets[16][:1]}).widths)
+    for found in (one.beyond, one.beyond_thinned):
+        assert found.best.caution == BORROWED
+    # Two seeds of the small width leave no pair without one of them: no interval is printed for 95 %.
+    two = other_seed(*family({4: sets[4][:2], 16: sets[16]}).widths)
+    assert two.beyond.best is None
+    assert not two.beyond.intervals[0].sound
 
 
 def test_another_seed_takes_two_seeds_and_a_larger_model_that_errs_less():

@@ -47,6 +47,29 @@ def test_a_peak_at_the_smallest_is_none():
     assert calibration_peak(with_gap(np.linspace(0.1, 0.01, 9))).shape is Shape.FALLS
 
 
+def test_a_peak_at_the_smallest_trained_is_not_decided_while_narrower_ones_are_missing():
+    found = calibration_peak(with_gap(np.linspace(0.1, 0.01, 5), widths=WIDTHS[4:]))
+    assert (found.shape, found.largest.label) == (Shape.OPEN, "c16")
+    assert "narrower ones are not trained" in found.why
+    assert (found.untrained, found.missing) == ((), (4, 6, 8, 12))
+
+
+@pytest.mark.parametrize("widths", [WIDTHS[1:], WIDTHS[:-1], (4, 6, 8, 12, 24, 32, 48, 64)])
+def test_a_peak_is_inside_the_trained_range_while_any_width_is_missing(widths):
+    gaps = [0.11 - 0.02 * abs(i - 4) for i in range(len(widths))]
+    found = calibration_peak(with_gap(gaps, widths=widths))
+    assert found.shape is Shape.INVERTED_U
+    assert "inside the trained range" in found.why
+    assert "inside the family" in calibration_peak(with_gap([0.11 - 0.02 * abs(i - 4) for i in range(9)])).why
+
+
+def test_a_zig_zag_is_no_inverted_u():
+    found = calibration_peak(with_gap([0.01, 0.09, 0.02, 0.12, 0.03, 0.08, 0.05, 0.04, 0.03], seeds=5))
+    assert sum(found.largest.shares[1:-1]) > 0.95
+    assert found.shape is Shape.OPEN
+    assert "more than one peak" in found.why
+
+
 def test_a_peak_that_may_be_at_an_end_is_not_decided():
     found = calibration_peak(with_gap([0.01, 0.05, 0.05], widths=WIDTHS[:3], spread=0.02))
     assert found.shape is Shape.OPEN

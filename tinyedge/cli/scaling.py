@@ -25,7 +25,7 @@ def scaling(
     ],
     target: Annotated[str, typer.Option(help="What the models ran on.")] = "tflm-int8",
     reference: Annotated[
-        str, typer.Option(help="Their float reference; none: look at the target alone.")
+        str, typer.Option(help="What they are compared with, as a rule float; none: look at the target alone.")
     ] = "onnx-fp32",
     data: Annotated[
         str | None,
@@ -53,10 +53,15 @@ def scaling(
       tinyedge scaling runs/cifar100 --target tflite-int8-xnnpack --format json
     """
     from tinyedge.data import load_dataset
+    from tinyedge.errors import UsageError
     from tinyedge.study import terminal
     from tinyedge.study.family import open_sweep, read_family
     from tinyedge.study.scaling import scaling as study
 
+    if not reference:
+        raise UsageError(
+            "an empty reference", where="--reference", found="''", expected=f"a target, or {_NONE} to look at one alone"
+        )
     _, basis, _ = open_sweep(runs)
     images = load_dataset(data or basis.data, "test", data_dir=data_dir)
     deployed = read_family(runs, target, images, family=family, mixed=mixed)

@@ -12,7 +12,7 @@ from tinyedge.metrics import compare
 from tinyedge.metrics.error_sets import discordance, jaccard, redistribution
 from tinyedge.metrics.scaling import slope_weights
 from tinyedge.stats.paired import tango_interval
-from tinyedge.study.draws import DRAWN, figure_draws, quotient, shares
+from tinyedge.study.draws import DRAWN, PLUG_IN, figure_draws, quotient, shares
 from tinyedge.study.estimate import (
     TAIL,
     Estimate,
@@ -31,6 +31,7 @@ CHANGES = ("bottom5", "gini", "gini_corrected", "ece", "signed_gap", "nll")
 """Metrics of one model whose change is shown: deployed less reference."""
 PAIRED = ("jaccard", "jaccard_nested", "jaccard_independent", "flips", "negative_flips", "discordance")
 """Metrics of a model and its deployed self."""
+_PLACED = ("flips", "discordance")
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class QuantizationCost:
         trends: slope at each tenfold of N of the drop (``accuracy_drop``) and of each of ``PAIRED`` and ``CHANGES``;
             empty for one width.
         dearest: the width at which accuracy drops most.
+        dearest_by: the width at which flips and discordance are largest, by their names in ``PAIRED``.
         jaccard_change: of the Jaccard of the smallest and the largest width, deployed less reference; ``None`` for one
             width.
         redistribution_change: of their distance below nested.
@@ -77,6 +79,7 @@ class QuantizationCost:
     drop: Estimate
     trends: dict[str, Estimate]
     dearest: Extreme
+    dearest_by: dict[str, Extreme]
     jaccard_change: Estimate | None
     redistribution_change: Estimate | None
 
@@ -98,6 +101,7 @@ def quantization_cost(*, reference: Family, deployed: Family) -> QuantizationCos
         drop=_mean_drop(reference, drops, images),
         trends=_trends(reference, pairs) if several else {},
         dearest=extremes(reference, drops, images)[0],
+        dearest_by={name: _dearest(reference, pairs, name) for name in _PLACED},
         jaccard_change=overlap,
         redistribution_change=moved,
     )
@@ -178,6 +182,14 @@ def _drop(pair: _WidthPairs) -> Estimate:
     return estimate(value, Interval(low, high, "images", "Tango's paired score"))
 
 
+def _dearest(family: Family, pairs: list[_WidthPairs], name: str) -> Extreme:
+    images = None
+    if all(len(pair.models) == 1 for pair in pairs):
+        drawn = [part for pair in pairs if (part := pair.paired_draws(name)) is not None]
+        images = np.stack(drawn, axis=1)
+    return extremes(family, [pair.group(name) for pair in pairs], images)[0]
+
+
 def _mean_drop(family: Family, drops: Groups, images: NDArray[np.float64]) -> Estimate:
     weights = np.full(len(drops), 1 / len(drops))
     value = float(np.mean([drop.mean() for drop in drops]))
@@ -198,7 +210,9 @@ def _change(pair: _WidthPairs, name: str) -> Estimate:
     value = float(values.mean())
     if len(values) > 1:
         return estimate(value, by_seeds(values))
-    return estimate(value, by_images(value, pair.change_draws(name)) if name in DRAWN else None)
+    if name not in DRAWN:
+        return estimate(value)
+    return estimate(value, by_images(value, pair.change_draws(name), plug_in=name in PLUG_IN))
 
 
 def _seed_discordance(a: Width, b: Width) -> Estimate:

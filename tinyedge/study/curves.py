@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.metrics.scaling import slope_weights
-from tinyedge.study.draws import DRAWN, figure_draws
+from tinyedge.study.draws import DRAWN, PLUG_IN, figure_draws
 from tinyedge.study.estimate import Estimate, by_images, by_seeds, contrast, estimate
 from tinyedge.study.members import Family
 
@@ -98,7 +98,7 @@ def curve_of(
     for i, (width, values) in enumerate(zip(family.widths, groups, strict=True)):
         images = drawn(i) if len(values) < 2 else None
         mean = float(values.mean())
-        interval = by_seeds(values) if images is None else by_images(mean, images)
+        interval = by_seeds(values) if images is None else by_images(mean, images, plug_in=metric in PLUG_IN)
         deviation = float(values.std(ddof=1)) if len(values) > 1 else None
         points.append(Point(width.label, width.params, width.seeds, estimate(mean, interval), deviation))
     return Curve(metric, tuple(points), *_trend(family, groups))

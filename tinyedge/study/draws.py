@@ -113,3 +113,6 @@ DRAWN: dict[str, Callable[[Outcome, Draws], NDArray[np.float64]]] = {
     "nll": _nll,
 }
 """The metrics that can be drawn again over images."""
+
+PLUG_IN = ("gini", "bottom5")
+"""Those that are quoted with the noise of few images a class in them; their corrected twins are quoted without."""

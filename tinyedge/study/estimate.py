@@ -20,8 +20,7 @@ from tinyedge.stats.resampling import BOOTSTRAPS, reflected
 TAIL = 0.025
 """On each side of an interval."""
 BORROWED = "a width with one seed borrows the spread between the seeds of the others (pooled)"
-FIXED = "a width with one seed is held fixed: what another seed of it would do is not in the interval"
-NARROW = "too narrow: a width with one seed does not vary"
+FIXED = "a width whose seeds are too few is held fixed: what another seed of it would do is not in the interval"
 _SEED = 20260307
 Groups = Sequence[NDArray[np.float64]]
 """A figure's values by width: one array of S values a width."""
@@ -45,6 +44,11 @@ class Interval:
     method: str
     caution: str | None = None
 
+    @property
+    def sound(self) -> bool:
+        """Whether it may be printed as a 95 % interval: not where something that varies is held fixed in it."""
+        return self.caution != FIXED
+
     def holds(self, value: float) -> bool:
         """Whether ``value`` is inside."""
         return self.low <= value <= self.high
@@ -59,8 +63,8 @@ class Estimate:
 
     @property
     def best(self) -> Interval | None:
-        """The interval to quote."""
-        return self.intervals[0] if self.intervals else None
+        """The interval to quote: the first sound one."""
+        return next((interval for interval in self.intervals if interval.sound), None)
 
     def over(self, what: str) -> Interval | None:
         """The first interval over ``what``."""
@@ -117,24 +121,35 @@ def resampled_seeds(groups: Groups, *, resamples: int = BOOTSTRAPS) -> NDArray[n
 
 
 def seed_bootstrap(draws: NDArray[np.float64], groups: Groups) -> Interval | None:
-    """The percentile interval of a figure's draws over seeds; ``None`` where no width has two seeds.
+    """The percentile interval of a figure's draws over seeds; ``None`` where a width has one seed, and does not vary.
 
     Args:
         draws: ``(R,)`` the figure of each resample.
         groups: what was resampled.
     """
-    single = sum(len(group) < 2 for group in groups)
-    if single == len(groups):
+    if min(len(group) for group in groups) < 2:
         return None
     low, high = np.quantile(draws, (TAIL, 1 - TAIL))
     method = f"bootstrap, {len(draws):,} resamples"
-    return Interval(float(low), float(high), "seeds", method, NARROW if single else None)
+    return Interval(float(low), float(high), "seeds", method)
 
 
-def by_images(value: float, draws: NDArray[np.float64]) -> Interval:
-    """The basic bootstrap's interval over images, of ``(R,)`` draws."""
-    low, high = reflected(value, draws, tail=TAIL)
-    return Interval(low, high, "images", f"bootstrap within classes, {len(draws):,} resamples")
+def by_images(value: float, draws: NDArray[np.float64], *, plug_in: bool = False) -> Interval:
+    """The interval over images, of ``(R,)`` draws: the basic bootstrap's.
+
+    Args:
+        value: the figure.
+        draws: the figure on each resample.
+        plug_in: of a figure that is larger or smaller the fewer the images are (``draws.PLUG_IN``), and is quoted as it
+            is. The basic bootstrap aims at what endless images would show, and misses what as many others would show
+            on average; here the draws' deviations from their own mean are set around the value.
+    """
+    if plug_in:
+        low, high = (float(value + end - draws.mean()) for end in np.quantile(draws, (TAIL, 1 - TAIL)))
+    else:
+        low, high = reflected(value, draws, tail=TAIL)
+    around = "centred bootstrap" if plug_in else "bootstrap"
+    return Interval(low, high, "images", f"{around} within classes, {len(draws):,} resamples")
 
 
 def by_seeds(values: NDArray[np.float64]) -> Interval | None:
@@ -179,13 +194,16 @@ def by_seed_pairs(grid: NDArray[np.float64], rows: str, columns: str) -> Interva
     return _student(mean, variance / (a * b), df, f"Student's t over {a} and {b} seeds, {df:.1f} degrees of freedom")
 
 
-def by_jackknife(value: float, without: Mapping[str, NDArray[np.float64]], *, fixed: bool = False) -> Interval | None:
+def by_jackknife(
+    value: float, without: Mapping[str, NDArray[np.float64]], *, fixed: bool = False, borrowed: float | None = None
+) -> Interval | None:
     """The interval of a figure of several widths' seeds, from its values with each seed of each width left out.
 
     Args:
         value: of all seeds.
         without: ``(S,)`` by width, S at least 2.
         fixed: whether there is a width whose seeds are too few to leave one out.
+        borrowed: variance that stands for such a width's; it is then not held fixed.
 
     Reference: Arvesen 1969 on the jackknife of several samples; degrees of freedom after Satterthwaite 1946.
     """
@@ -196,6 +214,8 @@ def by_jackknife(value: float, without: Mapping[str, NDArray[np.float64]], *, fi
     total = float(variances.sum())
     df = total**2 / float((variances**2 / free).sum()) if total > 0 else float(free.sum())
     method = f"jackknife over the seeds of {' and '.join(without)}"
+    if borrowed is not None:
+        return _student(value, total + borrowed, df, f"{method}; the one other seed taken to vary as they do", BORROWED)
     return _student(value, total, df, method, FIXED if fixed else None)
 
 

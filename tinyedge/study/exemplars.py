@@ -3,11 +3,17 @@
 After Hooker et al. 2019 ("What do compressed deep neural networks forget?", arXiv 1911.05248), who compare the most
 frequent prediction of two populations of models; ``modal`` is that. Here every model has its own quantized self, so
 that a flip is one model's, and the question is whether the same images flip in every seed more often than chance has
-it: chance with each model's flip rate, and with the flip rate of images of its confidence.
+it: chance with each model's flip rate, and with the flip rate of images of like confidence.
+
+"By confidence" is by two: how confident the model itself is of an image, and how confident the family's other models
+are on average. A flip is not independent of the others' confidence where the own is given (what one model barely
+decides is another question than what all of them find hard), so that the product over models of rates by their own
+confidence alone is not what chance gives. ``Exemplars.joint`` and ``check`` tell whether what is used here is.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,8 +24,8 @@ from scipy.stats import mannwhitneyu
 
 from tinyedge.study.members import Family, Width, common
 
-_BINS, _FEWEST = 20, 50
-"""Bins of equal mass that a flip's probability is estimated in, and the images that one needs at least."""
+_BINS, _FEWEST = 10, 100
+"""Bins of each of the two confidences, at most, and the images that a cell of both holds at least."""
 _QUARTER = 0.25
 
 
@@ -87,6 +93,10 @@ class Exemplars:
         counts: images by the number of models in which they flip, from none to all.
         counts_expected: the same if models were independent, each with its own rate.
         counts_expected_by_confidence: with the rate of images of like confidence.
+        joint: pairs of models that flip the same image, observed over expected by confidence: 1 where flips are
+            independent given the confidences; ``None`` for one model, or where nothing flips.
+        check: images that flip in exactly 1 and exactly 2 models, observed over expected by confidence: about 1 where
+            the expectations of the rarer counts may be trusted; ``None`` likewise.
     """
 
     widths: tuple[WidthFlips, ...]
@@ -96,6 +106,8 @@ class Exemplars:
     counts: tuple[int, ...]
     counts_expected: tuple[float, ...]
     counts_expected_by_confidence: tuple[float, ...]
+    joint: float | None
+    check: tuple[float, float] | None
 
 
 def exemplars(*, reference: Family, deployed: Family) -> Exemplars:
@@ -105,24 +117,24 @@ def exemplars(*, reference: Family, deployed: Family) -> Exemplars:
         PredictionsError: where the two have no model in common, or are of different images or training.
     """
     reference, deployed = common(reference=reference, deployed=deployed)
-    flips = [
-        _Happens(a, _predicted(a) != _predicted(b)) for a, b in zip(reference.widths, deployed.widths, strict=True)
-    ]
-    lost = [_Happens(a, ~a.wrong & b.wrong) for a, b in zip(reference.widths, deployed.widths, strict=True)]
+    pairs, cells = list(zip(reference.widths, deployed.widths, strict=True)), _cells(reference)
+    flips = [_Happens(_predicted(a) != _predicted(b), cells[a.member]) for a, b in pairs]
+    lost = [_Happens(~a.wrong & b.wrong, cells[a.member]) for a, b in pairs]
     seen = np.concatenate([h.seen for h in flips])
     rates, likely = (np.concatenate([getattr(h, name) for h in flips]) for name in ("rates", "by_confidence"))
     ids = reference.ids
     several = [1 - np.stack([np.prod(1 - p, axis=0) for p in part]) for part in _parts(flips)]
+    counts, expected = _seen_counts(seen), _counts(likely)
     return Exemplars(
-        widths=tuple(
-            _width(a, b, f, n, ids) for a, b, f, n in zip(reference.widths, deployed.widths, flips, lost, strict=True)
-        ),
+        widths=tuple(_width(*pair, f, n, ids) for pair, f, n in zip(pairs, flips, lost, strict=True)),
         models=len(seen),
         every_model=_repeated(ids, seen, rates, likely) if len(seen) > 1 else None,
         every_width=_repeated(ids, np.stack([h.seen.any(axis=0) for h in flips]), *several) if len(flips) > 1 else None,
-        counts=_seen_counts(seen),
+        counts=counts,
         counts_expected=_counts(rates),
-        counts_expected_by_confidence=_counts(likely),
+        counts_expected_by_confidence=expected,
+        joint=_joint(seen, likely),
+        check=(counts[1] / expected[1], counts[2] / expected[2]) if len(seen) > 1 and min(expected[1:3]) > 0 else None,
     )
 
 
@@ -130,15 +142,14 @@ class _Happens:
     """Something that happens to images in the models of a width, and how probable it is.
 
     Args:
-        reference: the width in float.
         seen: ``(S, N)`` to which images it happens.
+        cells: ``(S, N)`` which images are of like confidence, for each model.
     """
 
-    def __init__(self, reference: Width, seen: NDArray[np.bool_]) -> None:
+    def __init__(self, seen: NDArray[np.bool_], cells: NDArray[np.int64]) -> None:
         self.seen = seen
         self.rates = np.broadcast_to(seen.mean(axis=1, keepdims=True), seen.shape)
-        confidences = [m.outcome.confidence for m in reference.models]
-        self.by_confidence = np.stack([_local_rate(c, row) for c, row in zip(confidences, seen, strict=True)])
+        self.by_confidence = np.stack([_local_rate(own, row) for own, row in zip(cells, seen, strict=True)])
 
 
 def _parts(flips: Sequence[_Happens]) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
@@ -183,13 +194,39 @@ def _repeated(
     return Repeated(_ids(ids, always), float(np.prod(rates, axis=0).sum()), by_confidence, tail)
 
 
-def _local_rate(confidence: NDArray[np.float64], seen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """``(N,)`` share of the images of like confidence to which it happens: in bins of equal mass."""
-    bins = max(1, min(_BINS, len(seen) // _FEWEST))
-    edges = np.quantile(confidence, np.arange(1, bins) / bins)
-    index = np.searchsorted(edges, confidence, side="right")
-    counts = np.bincount(index, minlength=bins)
-    return np.asarray((np.bincount(index, weights=seen, minlength=bins) / np.maximum(counts, 1))[index])
+def _cells(reference: Family) -> dict[str, NDArray[np.int64]]:
+    """By member, ``(S, N)``: the cell of each image for each model, by the model's confidence and the others'."""
+    confidence = np.stack([m.outcome.confidence for m in reference.models])
+    others = (confidence.sum(axis=0) - confidence) / max(len(confidence) - 1, 1)
+    bins = max(1, min(_BINS, math.isqrt(reference.images // _FEWEST)))
+    cells = np.stack([_nested(*both, bins) for both in zip(confidence, others, strict=True)])
+    of = np.array([m.member for m in reference.models])
+    return {width.member: cells[of == width.member] for width in reference.widths}
+
+
+def _nested(own: NDArray[np.float64], others: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
+    """``(N,)`` cells: bins of equal mass of ``own``, and within each of them bins of equal mass of ``others``."""
+    outer = _binned(own, bins)
+    inner = np.zeros_like(outer)
+    for index in np.unique(outer):  # those that ties have not left empty
+        inner[outer == index] = _binned(others[outer == index], bins)
+    return outer * bins + inner
+
+
+def _binned(values: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
+    return np.searchsorted(np.quantile(values, np.arange(1, bins) / bins), values, side="right")
+
+
+def _local_rate(cells: NDArray[np.int64], seen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """``(N,)`` share of the images of the same cell to which it happens."""
+    return np.asarray((np.bincount(cells, weights=seen) / np.maximum(np.bincount(cells), 1))[cells])
+
+
+def _joint(seen: NDArray[np.bool_], likely: NDArray[np.float64]) -> float | None:
+    """Pairs of rows of ``(M, N)`` that are set for the same image, over what independent rows would give."""
+    expected = float((likely.sum(axis=0) ** 2 - (likely**2).sum(axis=0)).sum())
+    count = seen.sum(axis=0)
+    return float((count * (count - 1)).sum()) / expected if expected > 0 else None
 
 
 def _seen_counts(seen: NDArray[np.bool_]) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tinyedge.data.dataset import Dataset
 from tinyedge.errors import PredictionsError, SweepError
+from tinyedge.files import sha256_file
 from tinyedge.models.family import family_module
 from tinyedge.outcomes import read_outcomes
 from tinyedge.study.members import Family, Setting, Trained, Width, common, family_of
@@ -83,7 +84,7 @@ def open_sweep(folder: Path) -> tuple[SweepFolder, Basis, Plan]:
         raise SweepError(
             "this is no sweep's folder",
             where=folder,
-            found="a folder without a manifest" if folder.is_dir() else "no folder",
+            found="a folder without a manifest" if folder.is_dir() else "a file" if folder.is_file() else "no folder",
             expected=f"a folder with {MANIFEST}, records/ and outcomes/",
             fix="give the --out of a tinyedge sweep",
         )
@@ -111,7 +112,7 @@ def _trained(sweep: SweepFolder, basis: Basis, model: Model, target: str, data: 
         raise PredictionsError(
             "a model's outcomes are not of the recipe, checkpoint or images that the sweep's manifest names",
             where=sweep.record_path(run),
-            found=_found(sweep, training, basis),
+            found=_found(sweep, run, training, basis),
             expected=f"recipe {basis.recipe.name}, {basis.recipe.epochs} epochs, {basis.precision}, results version "
             f"{basis.results_version}, and files unchanged since",
             fix="keep each recipe in a folder of its own; tinyedge sweep --out makes what does not fit again",
@@ -139,15 +140,28 @@ def _trained(sweep: SweepFolder, basis: Basis, model: Model, target: str, data: 
     )
 
 
-def _found(sweep: SweepFolder, training: Unit, basis: Basis) -> str:
+def _found(sweep: SweepFolder, run: Unit, training: Unit, basis: Basis) -> str:
     """What can be told of a record that is of something else: its key is a hash."""
     if sweep.done(training, basis) is not None:
-        return "another exported file, or outcomes that have changed since"
+        return _found_outcomes(sweep, run)
     try:
         epochs = json.loads(sweep.record_path(training).read_text())["facts"]["epochs"]
     except (OSError, ValueError, KeyError, TypeError):
         return "no record of its training"
     return f"a training of {epochs} epochs with another key"
+
+
+def _found_outcomes(sweep: SweepFolder, run: Unit) -> str:
+    """Why a record's outcomes do not count: they are gone, or not what it says, or it is of another exported file."""
+    try:
+        files = dict(json.loads(sweep.record_path(run).read_text())["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "a record that cannot be read"
+    gone = [path for path in files if not (sweep.root / path).is_file()]
+    if gone:
+        return f"no file {', '.join(gone)}"
+    changed = [path for path, digest in files.items() if sha256_file(sweep.root / path) != digest]
+    return f"{', '.join(changed)} changed since" if changed else "a record of the run of another exported file"
 
 
 def _nothing(sweep: SweepFolder, plan: Plan, family: str, target: str) -> SweepError:

@@ -32,6 +32,9 @@ from tinyedge.study.estimate import (
 )
 from tinyedge.study.members import Family, check_same_images
 
+LEVEL = 0.02
+"""An exponent below this has levelled off: twice the parameters then take 1.4 % of the errors away, or fewer."""
+
 
 class Finding(StrEnum):
     """What an interval says of a question."""
@@ -70,13 +73,14 @@ class ErrorLaw:
         alpha: intervals over seeds, images and widths (the regression's own, from the departures from the line).
         scale: the error rate at one parameter.
         r2: of log err.
-        r2_seeds: the bootstrap interval of ``r2`` over seeds.
+        r2_seeds: the bootstrap interval of ``r2`` over seeds; ``None`` where a width has one seed.
         local: between neighbours, from the smallest.
         curvature: how much the local exponent changes at each tenfold of N (of a parabola in log N).
         falls: whether the local exponents fall with scale: the interval of ``curvature`` is below 0.
         below: alpha less the last local exponent.
-        saturates: whether the family has stopped getting better at its large end: yes where the last local exponent
-            may be 0 and is below alpha, no where it is above 0.
+        saturates: whether the family has stopped getting better at its large end: yes where the interval of the last
+            local exponent is below ``LEVEL`` and no wider width is untrained, no (so far as it is trained) where the
+            interval is above ``LEVEL``.
         untrained: widths of the family beyond the largest of the fit, of which it says nothing.
     """
 
@@ -113,6 +117,7 @@ def error_law(family: Family) -> ErrorLaw:
     weights = exponent_weights(params)
     local = local_weights(params)
     between = zip(pairwise(family.widths), local, strict=True)
+    untrained = tuple(w for w in family_module(family.setting.family).WIDTHS if w > family.widths[-1].width)
     curvature, below = known.of(curvature_weights(params)), known.of(weights - local[-1])
     exponents = tuple(LocalExponent((a.label, b.label), (a.params, b.params), known.of(row)) for (a, b), row in between)
     return ErrorLaw(
@@ -128,8 +133,8 @@ def error_law(family: Family) -> ErrorLaw:
         curvature=curvature,
         falls=_below_zero(curvature),
         below=below,
-        saturates=_saturates(exponents[-1].exponent, below),
-        untrained=tuple(w for w in family_module(family.setting.family).WIDTHS if w > family.widths[-1].width),
+        saturates=_saturates(exponents[-1].exponent, bool(untrained)),
+        untrained=untrained,
     )
 
 
@@ -223,9 +228,10 @@ def _below_zero(found: Estimate) -> Finding:
     return Finding.YES if best.high < 0 else Finding.NO
 
 
-def _saturates(last: Estimate, below: Estimate) -> Finding:
-    if last.best is None or below.best is None:
+def _saturates(last: Estimate, untrained: bool) -> Finding:
+    """An equivalence test: an interval that merely holds 0 says nothing, least of all a wide one."""
+    if last.best is None:
         return Finding.OPEN
-    if last.best.low > 0:
+    if last.best.low > LEVEL:
         return Finding.NO
-    return Finding.YES if below.best.low > 0 else Finding.OPEN
+    return Finding.YES if last.best.high < LEVEL and not untrained else Finding.OPEN

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -64,9 +65,11 @@ class Peak:
         metric: which.
         largest: where its mean is largest.
         smallest: where its mean is smallest.
-        shape: an inverted U only where the peak is at neither end in 95 % of the draws.
+        shape: an inverted U only where the peak is at neither end in 95 % of the draws, and the means rise to it and
+            fall from it.
         why: the reason in words.
         untrained: widths of the family beyond the largest one, where the peak may be.
+        missing: every width of the family that is not there: narrower, between or wider.
     """
 
     metric: str
@@ -75,6 +78,7 @@ class Peak:
     shape: Shape
     why: str
     untrained: tuple[float, ...]
+    missing: tuple[float, ...]
 
 
 def calibration_peak(family: Family, metric: str = "ece") -> Peak:
@@ -87,10 +91,11 @@ def calibration_peak(family: Family, metric: str = "ece") -> Peak:
     images = None
     if metric in DRAWN and len(family.models) == len(family.widths):
         images = np.stack([figure_draws(metric, m.outcome, family.draws) for m in family.models], axis=1)
-    largest, smallest = extremes(family, family.groups(metric), images)
-    untrained = tuple(w for w in family_module(family.setting.family).WIDTHS if w > family.widths[-1].width)
-    shape, why = _shape(family, largest, bool(untrained))
-    return Peak(metric, largest, smallest, shape, why, untrained)
+    groups, widths = family.groups(metric), [w.width for w in family.widths]
+    largest, smallest = extremes(family, groups, images)
+    missing = tuple(w for w in family_module(family.setting.family).WIDTHS if w not in widths)
+    shape, why = _shape(family, [float(values.mean()) for values in groups], largest, missing)
+    return Peak(metric, largest, smallest, shape, why, tuple(w for w in missing if w > widths[-1]), missing)
 
 
 def extremes(family: Family, groups: Groups, images: NDArray[np.float64] | None = None) -> tuple[Extreme, Extreme]:
@@ -126,22 +131,34 @@ def extremes(family: Family, groups: Groups, images: NDArray[np.float64] | None 
     return extreme(np.argmax), extreme(np.argmin)
 
 
-def _shape(family: Family, peak: Extreme, untrained: bool) -> tuple[Shape, str]:
-    labels = family.width_labels
+def _shape(family: Family, means: list[float], peak: Extreme, missing: tuple[float, ...]) -> tuple[Shape, str]:
+    labels, widths = family.width_labels, family.widths
     if len(labels) < FEWEST:
         return Shape.OPEN, f"{len(labels)} widths have no middle"
     if not peak.shares or peak.range is None:
         return Shape.OPEN, "one seed a width, and nothing was drawn over images"
     inside = sum(peak.shares[1:-1])
     if peak.shares[-1] >= SURE:
-        if untrained:
+        if any(w > widths[-1].width for w in missing):
             return Shape.OPEN, f"the peak is at {labels[-1]}, the largest width there is: wider ones are not trained"
         return Shape.RISES, f"the peak is at {labels[-1]}, the family's largest"
     if peak.shares[0] >= SURE:
+        if any(w < widths[0].width for w in missing):
+            return Shape.OPEN, f"the peak is at {labels[0]}, the smallest width there is: narrower ones are not trained"
         return Shape.FALLS, f"the peak is at {labels[0]}, the smallest width"
     if inside >= SURE:
-        return Shape.INVERTED_U, f"the peak is inside the family in at least {SURE:.0%} of the draws"
+        turns = _turns(means)
+        if len(turns) > 1:
+            return Shape.OPEN, f"the means turn at {', '.join(labels[i] for i in turns)}: more than one peak"
+        where = "trained range" if missing else "family"
+        return Shape.INVERTED_U, f"the peak is inside the {where} in at least {SURE:.0%} of the draws"
     return Shape.OPEN, f"the peak is anywhere from {peak.range[0]} to {peak.range[1]}, which includes an end"
+
+
+def _turns(means: list[float]) -> list[int]:
+    """Where a curve goes from rising to falling, or from falling to rising."""
+    rises = [b > a for a, b in pairwise(means)]
+    return [i + 1 for i, (before, after) in enumerate(pairwise(rises)) if before != after]
 
 
 def _mean_draws(

@@ -9,13 +9,14 @@ from tinyedge.errors import PredictionsError
 from tinyedge.metrics.scaling import FEWEST
 from tinyedge.models.family import Member, family_module
 from tinyedge.report.codec import encode
+from tinyedge.study.alike import differing
 from tinyedge.study.cost import QuantizationCost, quantization_cost
 from tinyedge.study.curves import CURVES, Curve, curve
 from tinyedge.study.estimate import Estimate
 from tinyedge.study.exemplars import Exemplars, exemplars
 from tinyedge.study.giving_up import GivenUp, given_up
 from tinyedge.study.law import ErrorLaw, error_law, law_change
-from tinyedge.study.members import Family, Setting, common, differing
+from tinyedge.study.members import Family, Setting, common
 from tinyedge.study.overlap import Overlaps, error_overlap
 from tinyedge.study.peak import Peak, calibration_peak
 from tinyedge.study.ranks import RankStability, rank_stability

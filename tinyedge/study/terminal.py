@@ -10,11 +10,11 @@ from rich.table import Table
 from tinyedge.report.terminal import escape, print_lines
 from tinyedge.study.curves import Curve, Point
 from tinyedge.study.estimate import Estimate, Interval
-from tinyedge.study.law import ErrorLaw
+from tinyedge.study.law import LEVEL, ErrorLaw
 from tinyedge.study.overlap import Overlaps
 from tinyedge.study.scaling import Alone, Scaling
 from tinyedge.study.terminal_pair import pair_rows, pair_table
-from tinyedge.study.words import bounds, ends_of, figure, named, percent, quoted, size
+from tinyedge.study.words import base, bounds, ends_of, figure, named, percent, quoted, size
 
 _SHOWN = 4
 _COLUMNS = (
@@ -43,9 +43,9 @@ def render(found: Scaling, console: Console) -> None:
     _section(console, "Which classes fail", _class_rows(one))
     _section(console, "What confidence means", _calibration_rows(found))
     if found.pair is not None and found.reference is not None:
-        console.print(f"\n[bold]What {escape(setting.target)} costs[/]: deployed less float")
+        console.print(f"\n[bold]What {escape(setting.target)} costs[/]: deployed less {escape(_base(found))}")
         console.print(pair_table(found.pair))
-        print_lines(console, *pair_rows(found.pair))
+        print_lines(console, *pair_rows(found.pair, escape(_base(found))))
     cautions = _cautions(found)
     if cautions:
         _section(console, "Cautions (*)", [("", escape(text)) for text in cautions])
@@ -68,7 +68,7 @@ def _facts(found: Scaling) -> list[tuple[str, str]]:
         ("kernels", _kernels(one)),
     ]
     if found.reference is not None:
-        rows.append(("float", _kernels(found.reference)))
+        rows.append(("float" if _base(found) == "float" else "reference", _kernels(found.reference)))
     rows += [("note" if i == 0 else "", escape(note)) for i, note in enumerate(found.notes)]
     rows.append(("intervals", "two-sided 95 %, s over seeds, i over images; * with a caution, below"))
     return rows
@@ -96,13 +96,19 @@ def _law_rows(found: Scaling) -> list[tuple[str, str]]:
     rows = [("alpha", f"{quoted(law.alpha)}, R2 {law.r2:.3f}; {_other_intervals(law)}")]
     if found.pair is not None and found.pair.alpha_change is not None and found.reference and found.reference.law:
         change = quoted(found.pair.alpha_change, sign=True, digits=4)
-        rows.append(("", f"float {found.reference.law.alpha.value:.3f}; deployed less float {change}"))
+        name = escape(_base(found))
+        rows.append(("", f"{name} {found.reference.law.alpha.value:.3f}; deployed less {name} {change}"))
     last = law.local[-1]
+    so_far = " so far as trained" if law.untrained else ""
     return [
         *rows,
         ("local", "; ".join(f"{'-'.join(e.between)} {quoted(e.exponent)}" for e in law.local)),
         ("falling", f"{law.falls}: local exponents change by {quoted(law.curvature, sign=True)} a tenfold"),
-        ("levelling", f"{law.saturates}: {'-'.join(last.between)} is {quoted(law.below)} below alpha"),
+        (
+            "levelling",
+            f"{law.saturates}{so_far} (an exponent below {LEVEL:g}): {'-'.join(last.between)} is {quoted(law.below)} "
+            "below alpha",
+        ),
     ]
 
 
@@ -121,25 +127,32 @@ def _overlap_rows(found: Scaling) -> list[tuple[str, str]]:
     overlaps = found.deployed.overlaps
     ends = overlaps.ends
     seeds = f"{len(ends.seeds[0])} x {len(ends.seeds[1])}"
-    float_one = "" if found.reference is None else f"; float {found.reference.overlaps.ends.jaccard.value:.3f}"
+    beside = found.reference
+    float_one = "" if beside is None else f"; {escape(_base(found))} {beside.overlaps.ends.jaccard.value:.3f}"
     rows = [
         (
             "Jaccard",
             f"{ends.small} to {ends.large} {quoted(ends.jaccard)} over {seeds} pairs of seeds; "
             f"nested {ends.nested:.3f}, independent {ends.independent:.3f}{float_one}",
         ),
-        ("moved", f"{quoted(ends.redistribution)} below nested{_beyond(overlaps)}"),
+        ("moved", f"{quoted(ends.redistribution)} below nested"),
+        *_beyond(overlaps),
     ]
     rows.append(("next", ", ".join(f"{o.small}-{o.large} {o.jaccard.value:.3f}" for o in overlaps.neighbours)))
     noise = "; ".join(f"{n.label} {quoted(n.jaccard)}, nested {n.nested:.3f}" for n in ends_of(overlaps.same_width))
     return [*rows, ("two seeds", noise or "no width has two seeds: how much of this is chance is not known")]
 
 
-def _beyond(overlaps: Overlaps) -> str:
+def _beyond(overlaps: Overlaps) -> list[tuple[str, str]]:
     other = overlaps.ends.other_seed
     if other is None:
-        return ""
-    return f", {quoted(other.beyond)} below another seed of {overlaps.ends.small} cut to as few errors"
+        return []
+    verdict = "both say the same" if other.decided else "so these baselines do not decide what is size's"
+    text = (
+        f"below another seed of {overlaps.ends.small} cut to as few errors: {quoted(other.beyond, sign=True)} if those "
+        f"of the least likely labels stay, {quoted(other.beyond_thinned, sign=True)} if any do; {verdict}"
+    )
+    return [("", text)]
 
 
 def _class_rows(one: Alone) -> list[tuple[str, str]]:
@@ -181,8 +194,12 @@ def _calibration_rows(found: Scaling) -> list[tuple[str, str]]:
         "" if peak.smallest.share is None else f" ({percent(peak.smallest.share)} of draws)"
     )
     if found.reference is not None:
-        best += f"; in float {found.reference.peak.smallest.label}"
+        best += f"; {escape(_base(found))}: {found.reference.peak.smallest.label}"
     return [*rows, ("best", f"calibrated: {best}")]
+
+
+def _base(found: Scaling) -> str:
+    return base(found.reference.setting.target) if found.reference is not None else ""
 
 
 def peak_start(one: Alone) -> str:
@@ -205,7 +222,7 @@ def _printed(found: Scaling) -> Iterator[Estimate]:
     ends = one.overlaps.ends
     yield from (ends.jaccard, ends.redistribution)
     if ends.other_seed is not None:
-        yield ends.other_seed.beyond
+        yield from (ends.other_seed.beyond, ends.other_seed.beyond_thinned)
     if pair is not None:
         yield pair.cost.drop
         if pair.alpha_change is not None:

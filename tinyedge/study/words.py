@@ -50,6 +50,15 @@ def percent(share: float) -> str:
     return ">99%" if share >= 0.995 else f"{share:.0%}"
 
 
+def base(target: str) -> str:
+    """What to call a reference: ``float``, or its target where that is another int8.
+
+    >>> base("onnx-fp32"), base("tflite-int8-xnnpack")
+    ('float', 'tflite-int8-xnnpack')
+    """
+    return "float" if target.endswith("-fp32") else target
+
+
 def size(params: int) -> str:
     """``22K``, ``4.7M``."""
     return f"{params / 1e3:,.0f}K" if params < 1e6 else f"{params / 1e6:,.1f}M"
