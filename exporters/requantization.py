@@ -5,8 +5,8 @@ integer and a shift, rounds, and cuts off. Scales are float32, so that a change 
 gives the same 31 bits; but a few units more or less matter only where they move an accumulator across a half. What is
 looked for here is how far a multiplier may go before any accumulator, of all that there are, gives another output.
 
-Three roundings are in use, and a multiplier has to hold under each: twice, as gemmlowp's reference does (LiteRT's
-reference kernels, TFLite Micro, BakeNN); twice, as CMSIS-NN does; once (LiteRT's built-in kernels). With int64
+Two ways are in use, and a multiplier has to hold under each: rounding twice, as gemmlowp (LiteRT's reference kernels,
+TFLite Micro, BakeNN) and CMSIS-NN do, who write the same differently; once (LiteRT's built-in kernels). With int64
 accumulators (int16 activations) runtimes keep the upper 16 bits of the multiplier only, and those have to be the same.
 
 Reference: Jacob et al. 2018, arXiv 1712.05877, section 2.2; ``QuantizeMultiplier`` and
@@ -84,21 +84,12 @@ def _bounds(
     return found[0], found[1]
 
 
-def _doubling(product: Ints, shift: Ints) -> Ints:
-    """The second of two roundings: by a power of two, halves away from zero."""
+def _twice(x: Ints, multiplier: Ints, shift: Ints) -> Ints:
+    """The upper half of the product, halves up; then by a power of two, halves away from zero."""
+    high = ((x << np.maximum(shift, 0)) * multiplier + (1 << 30)) >> BITS
     right = np.maximum(-shift, 0)
     mask = (1 << right) - 1
-    return np.asarray((product >> right) + ((product & mask) > (mask >> 1) + (product < 0)))
-
-
-def _gemmlowp(x: Ints, multiplier: Ints, shift: Ints) -> Ints:
-    product = (x << np.maximum(shift, 0)) * multiplier
-    size = np.abs(product) + np.where(product >= 0, 1 << 30, (1 << 30) - 1)
-    return _doubling(np.sign(product) * (size >> BITS), shift)
-
-
-def _cmsis(x: Ints, multiplier: Ints, shift: Ints) -> Ints:
-    return _doubling(((x << np.maximum(shift, 0)) * multiplier + (1 << 30)) >> BITS, shift)
+    return np.asarray((high >> right) + ((high & mask) > (mask >> 1) + (high < 0)))
 
 
 def _once(x: Ints, multiplier: Ints, shift: Ints) -> Ints:
@@ -106,4 +97,4 @@ def _once(x: Ints, multiplier: Ints, shift: Ints) -> Ints:
     return np.asarray((x * multiplier + (1 << (total - 1))) >> total)
 
 
-_ROUNDINGS = (_gemmlowp, _cmsis, _once)
+_ROUNDINGS = (_twice, _once)

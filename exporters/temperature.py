@@ -17,7 +17,6 @@ Reference: Guo et al. 2017, arXiv 1706.04599, for temperature scaling.
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from tinyedge.exporters.scale_search import TOLERANCE, Layer, divided
 from tinyedge.files import check_writable, replacing, sha256_file
 from tinyedge.formats import read_model
 from tinyedge.formats.tflite import Graph, Operator, read_graph
+from tinyedge.metrics.temperature import HIGHEST, LOWEST
 from tinyedge.overlap import KEY
 
 __all__ = ["TOLERANCE", "fold_temperature"]
@@ -55,7 +55,7 @@ def fold_temperature(artifact: Artifact, temperature: float, destination: Path) 
 
     Args:
         artifact: a TFLite file in int8 or int16x8, with integer outputs.
-        temperature: T > 0, as ``tinyedge.metrics.temperature.fit_temperature`` finds it: not on the images that the
+        temperature: T, as ``tinyedge.metrics.temperature.fit_temperature`` finds it: not on the images that the
             model was trained on, nor on those that it is then judged on.
         destination: the file to write, another than the artifact's; replaced if it exists.
 
@@ -64,7 +64,7 @@ def fold_temperature(artifact: Artifact, temperature: float, destination: Path) 
         (where), and ``parent_sha256``. Of logits the stored outputs are the same bytes as before.
 
     Raises:
-        UsageError: for a temperature that is not above 0 and finite, or a destination that cannot be.
+        UsageError: for a temperature beyond those of a fit, or a destination that cannot be.
         ArtifactUnsupported: for a file of another kind, or one that ends in what has no place for T.
         ArtifactHashMismatch: where the file changed since it was loaded.
     """
@@ -94,8 +94,8 @@ def fold_temperature(artifact: Artifact, temperature: float, destination: Path) 
 
 
 def _check(artifact: Artifact, temperature: float, destination: Path) -> None:
-    if not (math.isfinite(temperature) and temperature > 0):
-        raise UsageError("not a temperature", found=temperature, expected="a finite number above 0")
+    if not LOWEST <= temperature <= HIGHEST:
+        raise UsageError("not a temperature", found=temperature, expected=f"{LOWEST:g} to {HIGHEST:g}")
     if artifact.format != "tflite" or artifact.precision not in _PRECISIONS or artifact.output.scale is None:
         raise ArtifactUnsupported(
             "a temperature is folded into the scales of integer outputs, and this file has none",

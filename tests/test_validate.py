@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,7 +7,9 @@ import pytest
 from tinyedge.data.dataset import Dataset
 from tinyedge.errors import ClassCountMismatch, ImageSizeMismatch, TargetUnavailable, UsageError
 from tinyedge.gate import DEFAULT_POLICY, Status
+from tinyedge.gate.signed_gap import GapChangeRule
 from tinyedge.registry import TARGETS
+from tinyedge.tempered import at_temperature, identity
 from tinyedge.validate import PARITY_TARGET, predict, validate
 
 
@@ -164,3 +167,65 @@ def test_float_models_are_judged_without_the_gates_of_integers(zoo_entry, sample
     assert report.parity is None
     assert {s.name for s in report.verdict.skipped} >= {"saturation", "parity"}
     assert report.comparison["flips"] < 0.005
+
+
+@pytest.fixture
+def scaled(zoo_entry, tmp_path):
+    """The shipped int8 file with a temperature that moves its gap by more than the limit; the side-car as asked."""
+    from tinyedge.exporters.temperature import fold_temperature
+
+    made = fold_temperature(zoo_entry.load("tflite-int8"), 1.25, tmp_path / "scaled.tflite")
+    return lambda **told: replace(made, origin=made.origin | {"temperature": made.origin["temperature"] | told})
+
+
+def gap_change(report):
+    return next(gate for gate in report.verdict.gates if gate.name == "gap_change")
+
+
+def test_a_wrong_temperature_does_not_bend_the_float_model_along(report, zoo_entry, sample, scaled):
+    found = run(zoo_entry, sample, deployed=scaled(), parity_images=0)
+    gate = gap_change(found)
+    assert gate.status is Status.FAIL
+    assert abs(gate.figure - gap_change(report).figure) > 1.5
+    assert found.reference.metrics == report.reference.metrics
+    assert found.scaled.as_trained == gate
+    assert (found.scaled.reference, found.scaled.folded) == (1, pytest.approx(1.25, rel=0.002))
+    assert found.scaled.basis == "the file's side-car has none of the float model"
+    another = identity(zoo_entry.load("tflite-int8"))
+    found = run(zoo_entry, sample, deployed=scaled(reference=1.25, **another), parity_images=0)
+    assert gap_change(found) == gate
+    assert "another float model's" in found.scaled.basis
+    assert report.scaled is None
+
+
+def test_only_the_change_of_the_gap_is_judged_at_the_float_models_own_temperature(report, zoo_entry, sample, scaled):
+    reference = zoo_entry.load("onnx-fp32")
+    fitted = {"reference": 1.25, **identity(reference), "fitted_on": {"images": 2000, "images_digest": "d" * 64}}
+    found = run(zoo_entry, sample, deployed=scaled(**fitted), parity_images=0)
+    bare = run(zoo_entry, sample, deployed=scaled(), parity_images=0)
+    assert [gate for gate in found.verdict.gates if gate.name != "gap_change"] == [
+        gate for gate in bare.verdict.gates if gate.name != "gap_change"
+    ]
+    assert (found.reference.metrics, found.reference.reliability) == (
+        report.reference.metrics,
+        report.reference.reliability,
+    )
+    assert found.comparison == bare.comparison
+    own, as_trained = gap_change(found), found.scaled.as_trained
+    before, after = (
+        at_temperature(predict(target, zoo_entry.load(target), sample), 1.25) for target in ("onnx-fp32", "tflite-int8")
+    )
+    by_hand = [(side.probabilities.max(axis=1) - side.correct).mean() for side in (before, after)]
+    assert own.figure == pytest.approx(100 * (by_hand[1] - by_hand[0]), abs=0.01)
+    assert own.detail.endswith("The float model is at its own temperature: logits / 1.2500.")
+    assert as_trained == gap_change(bare)
+    assert as_trained.figure == pytest.approx(100 * found.comparison["signed_gap_change"])
+    assert found.scaled.basis.startswith("fitted on 2,000 images")
+
+
+def test_a_policy_without_the_gate_has_nothing_to_judge_at_a_temperature(zoo_entry, sample, scaled):
+    off = replace(DEFAULT_POLICY, rules=DEFAULT_POLICY.rules | {"gap_change": GapChangeRule(enabled=False)})
+    mine = identity(zoo_entry.load("onnx-fp32"))
+    found = run(zoo_entry, sample, deployed=scaled(reference=1.25, **mine), parity_images=0, policy=off)
+    assert "gap_change" in {gate.name for gate in found.verdict.skipped}
+    assert found.scaled.as_trained is None

@@ -1,23 +1,45 @@
 """The temperature that a file has in its output, and the one at which the float model is to be held against it.
 
 A temperature is a part of the model, chosen after training: it divides the logits, and says only how sure the model is.
-A file with one in it is therefore held against the float model at a temperature too: else the change that was meant
-would be taken for what deployment did.
+The gate on the change of the confidence gap therefore holds a file with one in it against the float model at a
+temperature too, the float model's own, fitted on the same images: else the change that was meant would be taken for
+what deployment did. Where that one is not known, the float model stays as it was trained: at the file's own a file that
+is wrongly scaled would bend the float model along.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from tinyedge.artifact import Artifact
 from tinyedge.errors import ArtifactCorrupt
+from tinyedge.metrics.temperature import HIGHEST, LOWEST
 from tinyedge.predictions import Predictions
 
 REFERENCE = "reference"
 """Of the side-car's ``temperature``: the float model's own."""
+_FILE, _WEIGHTS = "reference_sha256", "reference_checkpoint_sha256"
+"""Of the same: which float model that is, by its file, and by the checkpoint that the file was exported from."""
+_MOVED = 1.01
+"""Folding moves T by a little, beyond the bounds of a fit too."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """How the float model is held against a file.
+
+    Args:
+        folded: the file's own temperature; 1 where it has none.
+        reference: the float model's; 1 is as it was trained.
+        basis: which images ``reference`` was fitted on, or why it is 1; empty where the file has no temperature.
+    """
+
+    folded: float
+    reference: float
+    basis: str
 
 
 def temperature_of(artifact: Artifact) -> float:
@@ -33,18 +55,46 @@ def temperature_of(artifact: Artifact) -> float:
 
 
 def reference_temperature(artifact: Artifact) -> float:
-    """The temperature at which the float model is held against the file; 1 where none was folded into it.
-
-    The float model's own, fitted on the same images as the file's, where the side-car has it: where deployment made the
-    file too sure or too modest, its temperature is another. Else the file's.
+    """The float model's own temperature, as the side-car has it: of the model that ``identity`` names there; else 1.
 
     Raises:
         ArtifactCorrupt: as ``temperature_of``.
     """
     told = artifact.origin.get("temperature")
-    if isinstance(told, dict) and REFERENCE in told:
-        return _number(told, REFERENCE, artifact)
-    return temperature_of(artifact)
+    return _number(told, REFERENCE, artifact) if isinstance(told, dict) and REFERENCE in told else 1.0
+
+
+def held(artifact: Artifact, *, reference: Artifact) -> Held:
+    """How ``reference`` is held against ``artifact``: at its own temperature, where the side-car has that.
+
+    Raises:
+        ArtifactCorrupt: as ``temperature_of``.
+    """
+    told = artifact.origin.get("temperature")
+    if told is None:
+        return Held(1.0, 1.0, "")
+    folded, own = temperature_of(artifact), reference_temperature(artifact)
+    if REFERENCE not in told:
+        return Held(folded, 1.0, "the file's side-car has none of the float model")
+    mine = identity(reference)
+    # The file's name in the side-car first: weights are known of tinyedge's own exports alone.
+    if not any(told.get(key) == mine[key] for key in (_FILE, _WEIGHTS) if key in mine):
+        found = str(told[_FILE])[:16] if _FILE in told else "it does not say which"
+        return Held(folded, 1.0, f"the one in the file's side-car is another float model's ({found})")
+    return Held(folded, own, _fitted_on(told))
+
+
+def identity(reference: Artifact) -> dict[str, str]:
+    """What the side-car says of the float model whose temperature it has.
+
+    A checkpoint and an export of it in float32 are one model in two files.
+    """
+    training = reference.origin.get("training")
+    recorded = training.get("checkpoint_sha256") if isinstance(training, dict) else None
+    weights = reference.sha256 if reference.format == "checkpoint" else recorded
+    if reference.precision != "fp32" or not isinstance(weights, str):
+        return {_FILE: reference.sha256}
+    return {_FILE: reference.sha256, _WEIGHTS: weights}
 
 
 def at_temperature(predictions: Predictions, temperature: float) -> Predictions:
@@ -63,14 +113,22 @@ def at_temperature(predictions: Predictions, temperature: float) -> Predictions:
     return replace(predictions, outputs=scaled, provenance=predictions.provenance | {"temperature": temperature})
 
 
+def _fitted_on(told: dict[str, Any]) -> str:
+    images = told.get("fitted_on")
+    count, digest = (images.get(key) if isinstance(images, dict) else None for key in ("images", "images_digest"))
+    if not isinstance(count, int) or not isinstance(digest, str):
+        return "fitted on images that the side-car does not name"
+    return f"fitted on {count:,} images (digest {digest[:16]})"
+
+
 def _number(told: Any, key: str, artifact: Artifact) -> float:
-    found = told.get(key) if isinstance(told, dict) else None
-    if not isinstance(found, float | int) or isinstance(found, bool) or not np.isfinite(found) or found <= 0:
-        raise ArtifactCorrupt(
-            "the side-car's temperature cannot be read",
-            where=artifact.path,
-            found=str(told)[:60],
-            expected=f"{key}: a finite number above 0",
-            fix="fold it again",
-        )
-    return float(found)
+    found: Any = told.get(key) if isinstance(told, dict) else None
+    if isinstance(found, float | int) and not isinstance(found, bool) and LOWEST / _MOVED <= found <= HIGHEST * _MOVED:
+        return float(found)
+    raise ArtifactCorrupt(
+        "the side-car's temperature cannot be read",
+        where=artifact.path,
+        found=f"{key}: {found!r}"[:60] if isinstance(told, dict) else str(told)[:60],
+        expected=f"{key}: a number from {LOWEST:g} to {HIGHEST:g}",
+        fix="fold it again",
+    )

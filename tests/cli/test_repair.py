@@ -8,9 +8,11 @@ import pytest
 
 import tinyedge.data
 from tests.support.overconfident import overconfident
-from tinyedge.artifact import load_artifact
+from tinyedge.artifact import load_artifact, sidecar_path
 from tinyedge.cli.main import run
+from tinyedge.exporters.tflite_int8 import TfliteInt8
 from tinyedge.gate.catalogue import GATES
+from tinyedge.repair.steps import STEPS
 from tinyedge.tempered import temperature_of
 from tinyedge.zoo import FOLDER
 
@@ -74,12 +76,14 @@ def test_a_file_alone_is_repaired_by_a_temperature_and_validate_agrees(alone, fe
     assert content["trials"][1]["sha256"] == after.sha256
     assert content["split"] == {
         "tuning": 600, "judged": 2400, "seed": 0, "candidates": 1, "confidence": 0.95, "shared": 0.95,
+        "given_shares": False,
     }  # fmt: skip
     again = ["validate", "--reference", str(ZOO / "scalecnn-c6-seed0.onnx"), "--data", "shapes", "--parity", "0"]
     assert run([*again, *few, "--no-probe", "--deployed", str(after.path)]) == 0
     told = after.origin["temperature"]
     assert told["reference"] == content["trials"][1]["reference_temperature"] < 1.2, "training's part alone"
-    assert f"logits / {told['reference']:.4f}" in capsys.readouterr().out
+    assert f"logits / {told['reference']:.4f}, fitted on 600 images" in " ".join(capsys.readouterr().out.split())
+    assert told["reference_sha256"] == load_artifact(ZOO / "scalecnn-c6-seed0.onnx").sha256
     assert told["fitted_on"]["images"] == 600
 
 
@@ -136,6 +140,9 @@ def test_what_passes_is_left_alone(base, few, zoo_entry, tmp_path, capsys):
         (["--target", "tflite-int16x8"], "runs int16x8 models"),
         (["--report", "html"], "no --out"),
         (["--report", "pdf", "--out", "x"], "unknown report format"),
+        (["--report", "junit", "--out", "x"], "expected: html or md or html,md"),
+        (["--report", "", "--out", "x"], "expected: html or md or html,md"),
+        (["--epochs", "1"], "epochs are of a short training"),
         (["--kernels", "cmsis-nn"], "has no such option"),
         (["--policy", "absent.toml"], "the policy cannot be read"),
     ],
@@ -147,6 +154,49 @@ def test_bad_input_is_refused_before_anything_runs(arguments, says, alone, capsy
     printed = capsys.readouterr()
     assert says in " ".join(printed.err.split())
     assert printed.out == ""
+
+
+@pytest.mark.parametrize(
+    ("origin", "says"),
+    [
+        ({"representative": "x"}, "origin.representative"),
+        ({"representative": {"count": "many"}}, "origin.representative.count"),
+        ({"representative": {"count": True}}, "origin.representative.count"),
+        ({"representative": {"seed": "a"}}, "origin.representative.seed"),
+        ({"representative": {"calibration": ["x"]}}, "origin.representative.calibration"),
+        ({"training": "x"}, "origin.training"),
+        ({"training": {"checkpoint_sha256": 5}}, "origin.training.checkpoint_sha256"),
+        ({"temperature": "x"}, "the side-car's temperature cannot be read"),
+    ],
+)
+def test_a_side_car_that_cannot_be_is_refused_before_anything_runs(
+    origin, says, zoo_entry, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("tinyedge.repair.bench.predict", lambda *_: pytest.fail("something ran"))
+    shipped, path = zoo_entry.load("tflite-int8"), tmp_path / "odd.tflite"
+    path.write_bytes(shipped.path.read_bytes())
+    told = json.loads(sidecar_path(shipped.path).read_text())
+    sidecar_path(path).write_text(json.dumps(told | {"origin": told["origin"] | origin}))
+    assert run(["repair", "--deployed", str(path), "--params", "50k", "--data", "shapes", "--parity", "0"]) == 2
+    assert says in "".join(capsys.readouterr().err.split("\n"))
+
+
+def test_ranges_repair_what_the_quantizers_default_made(tmp_path, few, capsys, monkeypatch):
+    """The real exporter, from a file that fails to one that does not: two estimators and few images, for the time."""
+    monkeypatch.setattr(TfliteInt8, "calibrations", ("minmax", "moving-average"))
+    checkpoint, bad, out = ZOO / "scalecnn-c6-seed0.safetensors", tmp_path / "bad.tflite", tmp_path / "out"
+    export = ["export", "--to", "tflite-int8", "--calibration", "moving-average", "--data", "shapes"]
+    assert run([*export, "--checkpoint", str(checkpoint), "--representative", "100", "--out", str(bad)]) == 0
+    capsys.readouterr()
+    arguments = ["repair", "--deployed", str(bad), "--checkpoint", str(checkpoint), "--data", "shapes", "--parity", "0"]
+    code = run([*arguments, *few, "--steps", "ranges", "--out", str(out), "--format", "json"])
+    found = json.loads(capsys.readouterr().out)
+    assert (found["before"], found["steps"], found["trials"][1]["kept"]) == ("FAIL", ["ranges"], True)
+    assert code == found["exit_code"] in (0, 3)
+    made = load_artifact(out / found["repaired"])
+    assert found["repaired"] == ("bad-better.tflite", "bad-repaired.tflite")[code == 0]
+    assert made.sha256 == found["trials"][1]["sha256"]
+    assert (made.origin["representative"]["calibration"], made.origin["representative"]["count"]) == ("minmax", 100)
 
 
 def test_without_a_float_model_there_is_nothing_to_judge_against(base, capsys):
@@ -179,6 +229,14 @@ def test_too_few_images_to_show_anything_end_inconclusive_or_failed_and_say_so(a
     assert "480 judge" in " ".join(capsys.readouterr().out.split())
 
 
+def test_under_all_the_file_as_it_is_is_one_candidate_more(alone, capsys):
+    assert run([*alone, "--images", "600", "--all", "--steps", "temperature", "--format", "json"]) in (1, 3)
+    found = json.loads(capsys.readouterr().out)
+    assert (found["split"]["candidates"], found["split"]["given_shares"]) == (2, True)
+    assert [trial["verdict"]["confidence"] for trial in found["trials"]] == [pytest.approx(0.975)] * 2
+
+
 def test_help_lists_the_steps(capsys):
     assert run(["repair", "--help"]) == 0
-    assert "representative" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert all(step.name in printed for step in STEPS)

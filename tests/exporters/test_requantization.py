@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tinyedge.exporters import requantization
 from tinyedge.exporters.requantization import interchangeable, interchangeable_wide, quantized_multiplier
 
-REALS = np.array([0.0731, 0.05, 0.0312345, 0.4999])
+REALS = np.array([0.0731, 0.05, 0.0312345, 0.4999, 1.3, 5.7])
 OUTPUTS = range(-128, 128)
 
 
@@ -65,12 +66,30 @@ def test_all_accumulators_get_the_same_output_within_the_bounds_and_one_does_not
     assert (multiplier - low).min() < 511, "no bound was tried"
 
 
-def test_the_bounds_are_of_the_roundings_that_there_are():
-    """Each rounding alone forbids something: with fewer of them more would be allowed."""
+@pytest.mark.parametrize("shift", [-7, -1, 0, 3])
+def test_gemmlowp_and_cmsis_round_alike_on_halves_too(shift):
+    accumulators = range(-3000, 3001)
+    for multiplier in (2**30, 3 * 2**29, 5 * 2**28, 2**30 + 1, 1255848437, 2**31 - 1):
+        found = [gemmlowp(x, multiplier, shift) for x in accumulators]
+        assert found == [cmsis(x, multiplier, shift) for x in accumulators]
+
+
+@pytest.mark.parametrize("left_out", range(len(requantization._ROUNDINGS)))
+def test_each_rounding_forbids_something_that_the_others_allow(left_out, monkeypatch):
+    multiplier, shift = quantized_multiplier(np.random.default_rng(0).uniform(0.002, 0.02, 60))
+    low, high = interchangeable(multiplier, shift, OUTPUTS)
+    fewer = [one for i, one in enumerate(requantization._ROUNDINGS) if i != left_out]
+    monkeypatch.setattr(requantization, "_ROUNDINGS", fewer)
+    wider = interchangeable(multiplier, shift, OUTPUTS)
+    assert (wider[0] <= low).all()
+    assert (wider[1] >= high).all()
+    assert ((wider[0] < low) | (wider[1] > high)).any()
+
+
+def test_finer_steps_leave_less_room():
     multiplier, shift = quantized_multiplier(np.random.default_rng(0).uniform(0.002, 0.02, 60))
     low, high = interchangeable(multiplier, shift, OUTPUTS)
     assert ((low <= multiplier) & (multiplier <= high)).all()
-    # Finer steps leave less room.
     finer = interchangeable(multiplier, shift, range(-1000, 1000))
     assert (finer[0] >= low).all()
     assert (finer[1] <= high).all()

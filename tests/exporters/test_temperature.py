@@ -136,7 +136,7 @@ def test_firmware_is_the_same_to_the_instruction(arm_tools, tmp_path):
     assert [first.provenance[name] for name in costs] == [second.provenance[name] for name in costs]
 
 
-@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("temperature", [0.0, -1.0, 1e-300, 101.0, float("nan"), float("inf")])
 def test_what_is_no_temperature_is_refused(tmp_path, temperature):
     with pytest.raises(UsageError, match="not a temperature"):
         fold_temperature(tiny(tmp_path), temperature, tmp_path / "after.tflite")

@@ -12,6 +12,7 @@ from tinyedge.evaluate import Model
 from tinyedge.gate import DEFAULT_POLICY, Status
 from tinyedge.predictions import Predictions
 from tinyedge.repair.bench import Bench
+from tinyedge.tempered import identity
 
 N, K = 4000, 4
 
@@ -56,7 +57,8 @@ def bench():
 
 def told(reference):
     made = candidate("scaled", temperature=2.0)
-    origin = {"temperature": made.artifact.origin["temperature"] | {"reference": reference}}
+    of = identity(candidate("float").artifact)
+    origin = {"temperature": made.artifact.origin["temperature"] | {"reference": reference, **of}}
     return replace(made, artifact=replace(made.artifact, origin=origin))
 
 
@@ -69,6 +71,13 @@ def test_a_candidate_is_judged_with_its_share_and_the_file_as_it_is_is_not(bench
     assert wide.interval[1] > narrow.interval[1]
     assert (shared.cost.size_bytes, shared.cost.arena_bytes) == (2000, 1234)
     assert shared.verdict.gates[0].detail.startswith(f"{N:,} images"), "the tuning images are not among them"
+
+
+def test_what_the_quantizer_has_seen_of_the_tuning_images_counts_among_them(bench, ran, monkeypatch):
+    monkeypatch.setattr(tinyedge.repair.bench, "overlapping", lambda artifact, data: len(data) // 2)
+    for verdict in (bench.look(candidate("plain")), bench.judge(candidate("plain"), shared=True).verdict):
+        (gate,) = [gate for gate in verdict.gates if gate.name == "evidence.overlap"]
+        assert (gate.status, gate.figure) == (Status.INCONCLUSIVE, 50)
 
 
 def test_everything_runs_once_on_each_set_of_images(bench, ran):
@@ -87,7 +96,14 @@ def test_a_scaled_file_is_held_against_the_float_model_at_its_own_temperature(be
     assert abs(gates["gap_change"].figure) < 1
     assert found.as_trained.status is Status.FAIL
     assert found.as_trained.figure < -10
+    assert found.reference_temperature == 2
     assert bench.judge(candidate("plain"), shared=True).as_trained is None
+
+
+def test_a_temperature_of_another_float_model_is_not_this_ones(bench, ran):
+    bench.reference = Model("onnx-fp32", replace(bench.reference.artifact, sha256="f" * 64))
+    found = bench.judge(told(2.0), shared=True)
+    assert (found.reference_temperature, found.as_trained) == (1, None), "as tinyedge validate holds it"
 
 
 def test_what_deployment_did_stays_visible_beside_a_temperature(bench, ran):

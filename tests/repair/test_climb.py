@@ -1,10 +1,12 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from tests.support.made_repair import FAIL, OPEN, PASS, START, Told, climbed, ladder, verdict
+from tests.support.made_repair import FAIL, OPEN, PASS, START, Told, climbed, ladder, made_repair, verdict
 from tinyedge.errors import ExportError, TargetRefused, UsageError
 from tinyedge.repair.steps import DEFAULT_STEPS
+from tinyedge.report.repair_rows import remarks
 
 BAD = verdict(accuracy=9.0, signed_gap=3.2)
 BETTER = verdict(accuracy=0.1, signed_gap=3.2)
@@ -88,6 +90,50 @@ def test_a_step_that_makes_another_gate_worse_is_kept_where_more_is_won_and_says
     assert found.trials[found.final].verdict.status is OPEN, "the other gates do not outweigh it"
 
 
+def test_the_steps_told_of_the_result_are_those_that_its_recipe_has():
+    """``ranges`` stays in the file that training made; what distillation replaces is not in it any more."""
+    bench = Told(
+        {
+            "given": verdict(accuracy=9.0, signed_gap=9.0, ties=9.0),
+            "minmax": BAD,
+            "mse": verdict(accuracy=9.0, signed_gap=3.1, ties=1.0),
+            "mse+qat": verdict(accuracy=4.0, signed_gap=3.1, ties=1.0),
+            "mse+distill": verdict(accuracy=0.1, signed_gap=0.1, ties=1.0),
+        },
+        discordances={"minmax": 0.05},
+    )
+    found = climbed(bench, ["ranges", "qat", "distill"], teacher=Path("big.safetensors"))
+    assert [trial.made for trial in found.trials] == [(), ("ranges",), ("ranges", "qat"), ("ranges", "distill")]
+    assert [trial.kept for trial in found.trials] == [True] * 4
+    recipe = found.rungs[found.final].recipe
+    assert (recipe.calibration, recipe.tuning) == ("mse", "distill")
+    told = made_repair(found, repaired="bad-repaired.tflite")
+    assert "Wrote bad-repaired.tflite: ranges + distill." in remarks(told)
+    assert told.to_json()["steps"] == ["ranges", "distill"]
+
+
+def test_training_alone_is_not_credited_with_what_another_estimator_did():
+    found = climbed(Told({"given": BAD, "minmax+qat": GOOD}), ["qat"])
+    assert found.rungs[1].recipe.calibration == "minmax"
+    assert "and range estimator minmax in place of moving-average" in found.trials[1].says
+    assert found.trials[1].made == ("ranges", "qat")
+
+
+def test_partial_repairs_add_up():
+    bench = Told({"given": BAD, "minmax": verdict(accuracy=4.0, signed_gap=3.2), "mse": BAD})
+    bench.judged["minmax+tempered"] = verdict(accuracy=1.5, signed_gap=3.2)
+    found = climbed(bench, ["ranges", "temperature"])
+    assert steps_of(found) == [("before", None, True), ("ranges", 0, True), ("temperature", 1, True)]
+    assert (found.final, found.trials[2].verdict.status) == (2, FAIL), "better, and not repaired"
+
+
+def test_under_all_the_file_as_it_is_is_one_of_the_candidates():
+    bench = Told({"given": GOOD, "minmax": GOOD, "mse": GOOD}, strict={"given": BETTER})
+    found = climbed(bench, ["ranges"], go_on=True)
+    assert found.trials[0].verdict.status is OPEN, "judged with its share, as the others are"
+    assert found.final == 1
+
+
 def test_all_goes_on_past_a_pass_and_takes_the_first():
     bench = Told({"given": BAD, "minmax": GOOD, "mse": BAD, "minmax+tempered": GOOD})
     found = climbed(bench, ["ranges", "temperature"], go_on=True)
@@ -164,3 +210,4 @@ def test_a_size_that_fails_beside_others_stays_in_the_table_and_the_verdict():
     found = climbed(bench, ["ranges"])
     assert found.final == 1
     assert found.trials[1].verdict.status is FAIL
+    assert found.note == "cannot pass: Floors.size: It is 70000; no step changes that"

@@ -5,7 +5,7 @@ from tests.support.made_repair import FAIL, OPEN, PASS, verdict
 from tests.support.made_report import made_report
 from tinyedge.gate import DEFAULT_POLICY
 from tinyedge.gate.result import GateResult, Verdict
-from tinyedge.repair.ladder import at_share, beyond_repair, decide, harms, standing
+from tinyedge.repair.ladder import at_share, beyond_repair, cannot_pass, decide, harms, standing
 from tinyedge.stats.paired import tango_interval
 
 
@@ -35,13 +35,28 @@ def test_trying_many_passes_a_bad_one_no_more_often_than_the_policy_allows():
     ("before", "after", "kept"),
     [
         ({"accuracy": 9.0, "ties": 1.0}, {"accuracy": 0.0, "ties": 1.0}, True),
-        ({"accuracy": 9.0, "ties": 1.0}, {"accuracy": 8.0, "ties": 1.0}, False),
+        ({"accuracy": 9.0, "ties": 1.0}, {"accuracy": 8.0, "ties": 1.0}, True),
+        ({"accuracy": 9.0, "ties": 1.0}, {"accuracy": 9.5, "ties": 1.0}, False),
+        ({"accuracy": 9.0, "ties": 9.0}, {"accuracy": 1.5, "ties": 9.1}, False),
+        ({"accuracy": 9.0, "signed_gap": 3.2}, {"accuracy": 1.5, "signed_gap": 3.25}, False),
+        ({"accuracy": 9.0, "ties": 1.0}, {"accuracy": 9.0, "ties": 0.5}, False),
         ({"accuracy": 1.05, "ties": 1.0}, {"accuracy": 0.5, "ties": 1.0}, True),
         ({"accuracy": 9.0, "ties": 1.0}, {"accuracy": 0.0, "ties": 5.2}, True),
         ({"accuracy": 9.0, "signed_gap": 9.0, "ties": 1.0}, {"accuracy": 0.0, "signed_gap": 0.0, "ties": 9.0}, False),
         ({"accuracy": 0.0, "ties": 1.0}, {"accuracy": 0.0, "ties": 1.0}, False),
     ],
-    ids=["one less fails", "no less fails", "one less is open", "another opens", "one that passed fails", "the same"],
+    ids=[
+        "one less fails",
+        "fails by less",
+        "fails by more",
+        "one by less, one by more",
+        "one by less, an open one by more",
+        "less of what passes",
+        "one less is open",
+        "another opens",
+        "one that passed fails",
+        "the same",
+    ],
 )
 def test_a_step_is_kept_where_fewer_gates_fail_and_none_that_passed(before, after, kept):
     found, why = decide(verdict(**before), verdict(**after))
@@ -52,7 +67,7 @@ def test_a_step_is_kept_where_fewer_gates_fail_and_none_that_passed(before, afte
 def test_what_fails_that_passed_is_named():
     kept, why = decide(verdict(accuracy=9.0, signed_gap=9.0, ties=1.0), verdict(accuracy=0, signed_gap=0, ties=9.0))
     assert not kept
-    assert why == "Ties passed before and fails now; 2 fail before, 1 fail now"
+    assert why == "Ties fails now and did not before; 2 fail before, 1 fail now"
 
 
 def test_a_gate_that_becomes_worse_is_named_whatever_the_others_do():
@@ -63,6 +78,23 @@ def test_a_gate_that_becomes_worse_is_named_whatever_the_others_do():
     assert found[0].text == "-4.00 pp FAIL -> +5.00 pp FAIL (limit 3.00 pp)"
     assert harms(before, before) == ()
     assert harms(after, before)[0].gate == "accuracy"
+
+
+def test_a_gate_that_was_not_judged_and_does_not_pass_now_is_a_harm():
+    before = verdict(accuracy=9.0, signed_gap=9.0)
+    for ties, status in ((9.0, FAIL), (5.2, OPEN)):
+        (harm,) = harms(before, verdict(accuracy=0.0, signed_gap=0.0, ties=ties))
+        assert (harm.gate, harm.was, harm.now) == ("ties", None, status)
+        assert harm.text.startswith("not judged before -> ")
+    assert not harms(before, verdict(accuracy=0.0, ties=1.0))
+    kept, why = decide(before, verdict(accuracy=0.0, signed_gap=0.0, ties=9.0))
+    assert not kept, "two fail less, and one that nobody had asked about fails"
+    assert why.startswith("Ties fails now")
+
+
+def test_what_is_nearer_to_its_limit_is_said():
+    _, why = decide(verdict(accuracy=9.0), verdict(accuracy=1.5))
+    assert why == "1 fail before, 1 fail now; nearer to the limit: Accuracy"
 
 
 def test_a_floor_is_worse_below_it():
@@ -78,6 +110,8 @@ def test_what_no_step_changes_is_told_apart():
     assert [gate.name for gate in beyond_repair(verdict(floors__size=70_000, accuracy=0.1))] == ["floors.size"]
     assert beyond_repair(verdict(floors__size=70_000, accuracy=9)) == []
     assert beyond_repair(verdict(accuracy=0.1)) == []
+    assert [gate.name for gate in cannot_pass(verdict(floors__size=70_000, accuracy=9))] == ["floors.size"]
+    assert cannot_pass(verdict(floors__size=50_000, accuracy=9)) == []
 
 
 def test_without_evidence_nothing_can_be_repaired():

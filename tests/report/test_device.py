@@ -5,8 +5,9 @@ import pytest
 
 from tests.support.reports import FIRMWARE, LAYERS, on_firmware, report
 from tinyedge.errors import ReportError
+from tinyedge.gate import GateResult, Status
 from tinyedge.report import device
-from tinyedge.report.schema import BoardUse, Report
+from tinyedge.report.schema import BoardUse, Report, Scaled
 
 
 def texts(made):
@@ -154,3 +155,41 @@ def test_a_file_that_says_what_cannot_be_is_refused(facts):
     content = json.loads(json.dumps(with_facts(**facts).to_json()))
     with pytest.raises(ReportError, match="the report"):
         Report.from_json(content)
+
+
+GATE = GateResult("gap_change", "Confidence gap change", Status.FAIL, -2.9, "pp", (-3.2, -2.6), 1.5, "It fell.")
+
+
+def scaled(**changes):
+    return replace(report(), scaled=replace(Scaled(1.0825, 1.0810, "fitted on 2,000 images", GATE), **changes))
+
+
+def test_a_temperature_is_told_with_what_was_judged_and_what_would_have_been():
+    start = "the file has a temperature in its output, logits / 1.0825; the change of the confidence gap is "
+    assert texts(scaled())["Scaled"] == (
+        f"{start}judged with the float model at its own, logits / 1.0810, fitted on 2,000 images; to the float model "
+        "as trained it is -2.90 pp, which would be FAIL (at most 1.50). All else is of the float model as trained"
+    )
+    assert texts(scaled(reference=1.0, basis="none is known"))["Scaled"] == (
+        f"{start}judged with the float model as trained: none is known"
+    )
+    assert texts(scaled(as_trained=None))["Scaled"] == f"{start}not judged"
+    assert "Scaled" not in texts(report())
+
+
+def test_a_report_of_a_scaled_file_is_read_back_and_one_that_cannot_be_is_refused():
+    for made in (scaled(), scaled(as_trained=None)):
+        content = json.loads(json.dumps(made.to_json()))
+        assert Report.from_json(content) == made
+    passed = replace(GATE, status=Status.PASS)
+    for wrong in (
+        {"folded": 0.0},
+        {"reference": -1.0},
+        {"as_trained": passed},
+        {"as_trained": replace(GATE, name="ece")},
+    ):
+        with pytest.raises(ReportError, match="the report has"):
+            Report.from_json(json.loads(json.dumps(scaled(**wrong).to_json())))
+    content = json.loads(json.dumps(report().to_json()))
+    assert content.pop("scaled") is None
+    assert Report.from_json(content) == report()

@@ -1,5 +1,6 @@
 import json
 import re
+from collections import defaultdict
 from html import unescape
 
 import pytest
@@ -8,7 +9,7 @@ from rich.console import Console
 
 from tests.support.made_repair import PASS, Told, climbed, ladder, made_repair, verdict
 from tinyedge.repair.steps import DEFAULT_STEPS
-from tinyedge.report.repair import SCHEMA
+from tinyedge.report.repair import SCHEMA, Split
 from tinyedge.report.repair_html import render as page
 from tinyedge.report.repair_rows import remarks
 from tinyedge.report.repair_table import markdown, render
@@ -30,14 +31,7 @@ def line(lines, title) -> str:
 
 def many():
     """As many files as the ladder can have, and more than 80 columns hold."""
-    names = ("minmax", "minmax+s1", "minmax+balanced", "minmax+tempered", "default+tempered+tflite-int16x8")
-    every = {name: verdict(accuracy=9.0 - i, signed_gap=9) for i, name in enumerate(names)}
-    every |= {"minmax+n5000": verdict(accuracy=9, signed_gap=9), "mse": verdict(accuracy=9, signed_gap=9)}
-    every |= {"given": verdict(accuracy=10, signed_gap=9), "default+qat": verdict(accuracy=3, signed_gap=9)}
-    every |= {name: verdict(accuracy=2, signed_gap=9) for name in ("default+tflite-int16x8", "moving-average+tempered")}
-    bench = Told({**{name: verdict(accuracy=8, signed_gap=9) for name in every}, **every})
-    bench.judged.update({n: verdict(accuracy=9, signed_gap=9) for n in ("moving-average+s1", "moving-average+n5000")})
-    bench.judged["moving-average+balanced"] = bench.judged["moving-average+s1"]
+    bench = Told(defaultdict(lambda: verdict(accuracy=10, signed_gap=9)))
     return made_repair(climbed(bench, [*DEFAULT_STEPS, "int16x8", "qat"], go_on=True))
 
 
@@ -65,6 +59,33 @@ def test_a_gate_that_became_worse_is_marked_in_the_table_and_named_twice():
     told = " ".join(" ".join(lines).split())
     assert "worse: Ties +1.00 pp PASS -> +5.20 pp INCONCLUSIVE (limit 5.00 pp)" in told
     assert "On the way to the result a gate became worse: ranges: Ties" in told
+
+
+def test_what_does_not_pass_is_not_called_repaired():
+    told = remarks(made_repair())
+    at = next(i for i, line in enumerate(told) if line.startswith("Wrote bad-better.tflite"))
+    assert told[at - 1] == "Not settled: Ties; not to be shipped."
+    bench = Told({"given": verdict(accuracy=9, ties=9), "minmax": verdict(accuracy=9, ties=1), "mse": verdict(ties=9)})
+    bench.judged["mse"] = bench.judged["given"]
+    told = remarks(made_repair(climbed(bench, ["ranges"])))
+    assert told[:2] == ["Still fails: Accuracy; not to be shipped.", "Wrote bad-better.tflite: ranges."]
+
+
+def test_a_temperature_is_not_credited_with_the_images_it_was_fitted_on():
+    assert [line for line in remarks(made_repair()) if "about 0 by construction" in line]
+    assert not [line for line in remarks(made_repair(final=1)) if "about 0 by construction" in line]
+
+
+def test_a_pass_says_what_the_bounds_do_not_allow_for():
+    bench = Told({"given": verdict(accuracy=9), "minmax": verdict(accuracy=0.1), "mse": verdict(accuracy=9)})
+    assert [line for line in remarks(made_repair(climbed(bench, ["ranges"]))) if "Other runs on the same" in line]
+    assert not [line for line in remarks(made_repair()) if "Other runs on the same" in line]
+
+
+def test_where_the_file_as_it_is_is_a_candidate_it_is_said():
+    found = made_repair(split=Split(2000, 8000, 0, 5, 0.95, 0.99, given_shares=True))
+    told = " ".join(" ".join(shown(found)).split())
+    assert "each of at most 5 candidates, of which the file as it is is one, with 99 % bounds" in told
 
 
 def test_six_files_are_shown_in_two_tables_with_the_first_column_in_both():

@@ -127,7 +127,7 @@ def made_repair(found=None, **changes: object) -> Repair:
             "trials": tuple(found.trials),
             "untried": tuple(found.untried),
             "final": found.final,
-            "repaired": "bad-repaired.tflite" if found.final else None,
+            "repaired": "bad-better.tflite" if found.final else None,
             "note": found.note,
         }
         | changes

@@ -18,7 +18,6 @@ from tinyedge.cli.options import (
     FormatOption,
     KernelsOption,
     NormalizeOption,
-    parse_formats,
     print_json,
     stated_input,
     stderr,
@@ -28,6 +27,7 @@ from tinyedge.cli.options import (
 from tinyedge.errors import UsageError
 from tinyedge.files import check_writable, write_atomic
 from tinyedge.registry import TARGETS, lookup
+from tinyedge.repair.steps import COSTLY_STEPS, DEFAULT_STEPS, STEPS, TEACHER_STEPS
 from tinyedge.validate import PARITY_IMAGES
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("html", "md")
 """Beside repair.json, which always goes with them."""
-_COSTLY = ("qat", "int16x8")
 
 
 def repair(
@@ -82,20 +81,26 @@ def repair(
         str | None,
         typer.Option(
             metavar="NAMES",
-            help="Steps to try, with commas: ranges, representative, balanced, temperature (the default), qat, "
-            "distill, int16x8.",
+            help=f"Steps to try, with commas: {', '.join(DEFAULT_STEPS)} (the default), "
+            f"{', '.join(step.name for step in STEPS if not step.free)}.",
             show_default=False,
         ),
     ] = None,
     retrain: Annotated[
         bool,
-        typer.Option("--retrain", help="Try qat and int16x8 too, and distill where there is a --teacher."),
+        typer.Option(
+            "--retrain",
+            help=f"Try {' and '.join(COSTLY_STEPS)} too, and {', '.join(TEACHER_STEPS)} where there is a --teacher.",
+        ),
     ] = False,
     teacher: Annotated[
-        Path | None, typer.Option(help="A larger model's checkpoint to learn from (distill).", show_default=False)
+        Path | None,
+        typer.Option(
+            help=f"A larger model's checkpoint to learn from ({', '.join(TEACHER_STEPS)}).", show_default=False
+        ),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Of a short training (default: the method's own).", show_default=False)
+        int | None, typer.Option(min=1, help="Of qat and distill (default: the method's own).", show_default=False)
     ] = None,
     go_on: Annotated[bool, typer.Option("--all", help="Try every step, past a file that passes.")] = False,
     parity: Annotated[
@@ -104,7 +109,7 @@ def repair(
     seed: Annotated[int, typer.Option(min=0, help="Of the split into tuning and judged images, and of samples.")] = 0,
     out: Annotated[
         Path | None,
-        typer.Option(help="A folder for the repaired file, where one is better, and repair.json.", show_default=False),
+        typer.Option(help="A folder for the better file, where there is one, and repair.json.", show_default=False),
     ] = None,
     formats: Annotated[
         str | None,
@@ -187,10 +192,8 @@ def repair(
 
 def _names(steps: str | None, retrain: bool, teacher: Path | None) -> list[str]:
     """The steps that were asked for."""
-    from tinyedge.repair import DEFAULT_STEPS
-
     names = list(DEFAULT_STEPS) if steps is None else [n.strip() for n in steps.split(",") if n.strip()]
-    return [*names, *_COSTLY, *(["distill"] if teacher is not None else [])] if retrain else names
+    return [*names, *COSTLY_STEPS, *(TEACHER_STEPS if teacher is not None else ())] if retrain else names
 
 
 def _formats(formats: str | None, out: Path | None) -> tuple[str, ...]:
@@ -199,14 +202,19 @@ def _formats(formats: str | None, out: Path | None) -> tuple[str, ...]:
         check_writable(out / "repair.json")
     if formats is None:
         return ()
-    names = parse_formats(formats)
-    for name in names:
+    names = [name.strip() for name in formats.split(",") if name.strip()]
+    for name in names or [""]:
         if name not in FORMATS:
             raise UsageError(
-                "unknown report format", where="--report", found=name, expected=" or ".join((*FORMATS, "html,md"))
+                "unknown report format" if name else "no report format",
+                where="--report",
+                found=repr(name),
+                expected=" or ".join((*FORMATS, ",".join(FORMATS))),
             )
     if out is None:
         raise UsageError("reports go into a folder", where="--report", found="no --out", fix="--out repaired")
+    for name in names:
+        check_writable(out / f"repair.{name}")
     return tuple(dict.fromkeys(names))
 
 

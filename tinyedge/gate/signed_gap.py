@@ -13,7 +13,8 @@ from tinyedge.metrics.outcome import Outcome
 from tinyedge.stats.power import POWER, images_to_settle, mean_power
 from tinyedge.stats.proportion import mean_interval
 
-EITHER_SIGN = ("signed_gap", "gap_change")
+GAP_CHANGE = "gap_change"
+EITHER_SIGN = ("signed_gap", GAP_CHANGE)
 """The gates here: their limit holds for a figure of either sign."""
 
 
@@ -53,7 +54,7 @@ def judge_gap_change(case: Case, rule: GapChangeRule) -> GateResult:
     deployed, reference = _gaps(case.deployed), _gaps(case.reference)
     before, after = 100 * reference.mean(), 100 * deployed.mean()
     sentence = f"Mean confidence less accuracy was {before:+.2f} pp and is {after:+.2f} pp now."
-    return _judge("gap_change", "Confidence gap change", deployed - reference, rule.max_change_pp, sentence, case.tail)
+    return _judge(GAP_CHANGE, "Confidence gap change", deployed - reference, rule.max_change_pp, sentence, case.tail)
 
 
 def _gaps(outcome: Outcome) -> NDArray[np.float64]:

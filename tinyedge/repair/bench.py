@@ -14,6 +14,7 @@ from tinyedge.data.dataset import Dataset
 from tinyedge.errors import TinyedgeError
 from tinyedge.evaluate import Model
 from tinyedge.gate import GateResult, Policy, Verdict, judge
+from tinyedge.gate.signed_gap import GAP_CHANGE
 from tinyedge.metrics.outcome import Outcome
 from tinyedge.outcomes import outcome
 from tinyedge.overlap import overlapping
@@ -21,10 +22,9 @@ from tinyedge.predictions import Predictions
 from tinyedge.registry import TARGETS
 from tinyedge.repair.ladder import at_share
 from tinyedge.report.repair import Cost
-from tinyedge.tempered import at_temperature, reference_temperature, temperature_of
+from tinyedge.tempered import at_temperature, held, temperature_of
 from tinyedge.validate import beside_micro, file_facts, judged_parity, predict, split_options
 
-GAP_CHANGE = "gap_change"
 OnProgress = Callable[[str, int, int], None]
 """Called with a step's name, images done, and images in all."""
 _NOT_ON_TUNING = "not run on the tuning images"
@@ -51,11 +51,6 @@ class Candidate:
         """Folded into its output; 1 where there is none."""
         return temperature_of(self.artifact)
 
-    @property
-    def reference_temperature(self) -> float:
-        """At which the float model is held against it."""
-        return reference_temperature(self.artifact)
-
 
 @dataclass(frozen=True)
 class Judged:
@@ -67,12 +62,14 @@ class Judged:
         cost: what the file takes.
         as_trained: the gate on the change of the gap with the float model as it was trained; ``None`` where the
             verdict's own is that.
+        reference_temperature: at which the float model is held against the file.
     """
 
     verdict: Verdict
     nominal: Verdict
     cost: Cost
     as_trained: GateResult | None = None
+    reference_temperature: float = 1.0
 
 
 @dataclass
@@ -114,11 +111,12 @@ class Bench:
         """The gates on the tuning images, at the policy's own confidence: to choose by, not to report."""
         after = self.outputs(candidate)
         return judge(
-            reference=self._reference(self.tuning, candidate.reference_temperature),
+            reference=self._reference(self.tuning, self._held(candidate)),
             deployed=outcome(after, self.tuning),
             policy=self.policy,
             parity=_NOT_ON_TUNING,
             facts=file_facts(candidate.artifact, after, None) | known_facts(after.provenance, None, None),
+            overlap=_overlap(candidate.artifact, self.tuning),
         )
 
     def discordance(self, candidate: Candidate) -> float:
@@ -147,17 +145,22 @@ class Bench:
             "deployed": outcome(after, data),
             "parity": judged_parity(target, parity, note),
             "facts": facts,
-            "overlap": overlapping(artifact, data) if artifact.precision in ("int8", "int16x8") else 0,
+            "overlap": _overlap(artifact, data),
         }
-        reference = self._reference(data, candidate.reference_temperature)
+        own = self._held(candidate)
+        reference = self._reference(data, own)
         nominal = judge(reference=reference, policy=self.policy, **seen)
         strict = at_share(self.policy, self.candidates)
         verdict = judge(reference=reference, policy=strict, **seen) if shared else nominal
         as_trained = None
-        if candidate.reference_temperature != 1:
+        if own != 1:
             plain = judge(reference=self._reference(data, 1.0), policy=strict if shared else self.policy, **seen)
             as_trained = next((gate for gate in plain.gates if gate.name == GAP_CHANGE), None)
-        return Judged(verdict, nominal, self._cost(artifact, facts), as_trained)
+        return Judged(verdict, nominal, self._cost(artifact, facts), as_trained, own)
+
+    def _held(self, candidate: Candidate) -> float:
+        """The float model's own temperature, where the candidate's side-car has that of this model; else 1."""
+        return held(candidate.artifact, reference=self.reference.artifact).reference
 
     def _reference(self, data: Dataset, temperature: float) -> Outcome:
         """The float model at the temperature that goes with the candidate's: gates ask what deployment did to it."""
@@ -185,3 +188,8 @@ class Bench:
             own = {} if reference else split_options(self.options, target, self.parity_images)[0]
             self._seen[key] = predict(target, artifact, data, self.on_progress, own)
         return self._seen[key]
+
+
+def _overlap(artifact: Artifact, data: Dataset) -> int | None:
+    """How many images the quantizer has seen; ``None`` where that is not known."""
+    return overlapping(artifact, data) if artifact.precision in ("int8", "int16x8") else 0

@@ -21,6 +21,8 @@ from tinyedge.report.repair import Harm
 from tinyedge.report.words import quantity
 
 _RANK = {Status.PASS: 0, Status.INCONCLUSIVE: 1, Status.FAIL: 2}
+_STEP = 1e-9
+"""What two figures of the same outputs may differ by."""
 _KNOWN = ("budget.", "floors.size", "floors.arena", "baseline.size")
 """Gates on what is known without images: bytes and instructions, which no step here makes fewer."""
 
@@ -38,7 +40,7 @@ def standing(verdict: Verdict) -> tuple[int, int]:
 
 
 def decide(parent: Verdict, found: Verdict) -> tuple[bool, str]:
-    """Whether a step is kept: fewer gates fail, or as many and fewer are open; and none fails that passed.
+    """Whether a step is kept: it improves, and no gate fails that passed, or that was not judged.
 
     Args:
         parent: of the file that the step builds on, on the tuning images.
@@ -47,17 +49,35 @@ def decide(parent: Verdict, found: Verdict) -> tuple[bool, str]:
     Returns:
         Whether, and why.
     """
-    passed = {gate.name for gate in parent.gates if gate.status is Status.PASS}
-    broken = [gate.title for gate in found.gates if gate.status is Status.FAIL and gate.name in passed]
-    was, now = standing(parent), standing(found)
-    counts = f"{_counts(was)} before, {_counts(now)} now"
+    statuses = {gate.name: gate.status for gate in parent.gates}
+    broken = [
+        gate.title
+        for gate in found.gates
+        if gate.status is Status.FAIL and statuses.get(gate.name) in (Status.PASS, None)
+    ]
+    counts = f"{_counts(standing(parent))} before, {_counts(standing(found))} now"
     if broken:
-        return False, f"{', '.join(broken)} passed before and {'fail' if len(broken) > 1 else 'fails'} now; {counts}"
-    return now < was, counts
+        fails = "fail" if len(broken) > 1 else "fails"
+        return False, f"{', '.join(broken)} {fails} now and did not before; {counts}"
+    nearer = _nearer(parent, found)
+    if standing(found) == standing(parent) and nearer:
+        counts += f"; nearer to the limit: {', '.join(nearer)}"
+    return improves(parent, found), counts
+
+
+def improves(parent: Verdict, found: Verdict) -> bool:
+    """Whether fewer gates fail, or as many and fewer are open; or as many of both, where what fails fails by less.
+
+    By less: at least one failing gate is nearer to its limit, and no gate is worse. So partial repairs add up.
+    """
+    was, now = standing(parent), standing(found)
+    return now < was or (now == was and bool(_nearer(parent, found)))
 
 
 def harms(parent: Verdict, found: Verdict) -> tuple[Harm, ...]:
-    """Every gate that a step made worse: another status, or still not passing and further beyond its limit.
+    """Every gate that a step made worse.
+
+    Another status, or still not passing and further beyond its limit, or not passing where it was not judged before.
 
     Args:
         parent: of the file that the step builds on, at the same confidence, on the same images.
@@ -67,25 +87,49 @@ def harms(parent: Verdict, found: Verdict) -> tuple[Harm, ...]:
     worse = []
     for gate in found.gates:
         was = were.get(gate.name)
-        if was is None or not _is_worse(was, gate):
+        if not _is_worse(was, gate):
             continue
-        text = f"{_told(was)} -> {_told(gate)} (limit {quantity(gate.limit, gate.unit).removeprefix('+')})"
-        worse.append(Harm(gate.name, gate.title, was.status, gate.status, text))
+        before = "not judged before" if was is None else _told(was)
+        text = f"{before} -> {_told(gate)} (limit {quantity(gate.limit, gate.unit).removeprefix('+')})"
+        worse.append(Harm(gate.name, gate.title, None if was is None else was.status, gate.status, text))
     return tuple(worse)
+
+
+def cannot_pass(verdict: Verdict) -> list[GateResult]:
+    """The gates that do not pass and that no step changes."""
+    return [
+        gate
+        for gate in verdict.gates
+        if gate.status is not Status.PASS and (gate.name == EVIDENCE or gate.name.startswith(_KNOWN))
+    ]
 
 
 def beyond_repair(verdict: Verdict) -> list[GateResult]:
     """The gates that keep ``verdict`` from passing and that no step changes; empty where a step may help with one."""
     open_ = [gate for gate in verdict.gates if gate.status is not Status.PASS]
-    fixed = [gate for gate in open_ if gate.name == EVIDENCE or gate.name.startswith(_KNOWN)]
+    fixed = cannot_pass(verdict)
     # Without evidence nothing can be shown to be repaired, whatever else fails.
     return fixed if len(fixed) == len(open_) or any(gate.name == EVIDENCE for gate in fixed) else []
 
 
-def _is_worse(was: GateResult, now: GateResult) -> bool:
+def _nearer(parent: Verdict, found: Verdict) -> list[str]:
+    """Titles of the failing gates that are nearer to their limit now; none where any gate is worse."""
+    if harms(parent, found):
+        return []
+    failing = {gate.name: gate for gate in parent.gates if gate.status is Status.FAIL}
+    return [
+        gate.title
+        for gate in found.gates
+        if gate.name in failing and max(_excess(gate), 0.0) < _excess(failing[gate.name]) - _STEP
+    ]
+
+
+def _is_worse(was: GateResult | None, now: GateResult) -> bool:
+    if was is None:
+        return now.status is not Status.PASS
     if _RANK[now.status] != _RANK[was.status]:
         return _RANK[now.status] > _RANK[was.status]
-    return now.status is not Status.PASS and _excess(now) > max(_excess(was), 0.0) + 1e-9
+    return now.status is not Status.PASS and _excess(now) > max(_excess(was), 0.0) + _STEP
 
 
 def _excess(gate: GateResult) -> float:

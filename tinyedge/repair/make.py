@@ -12,7 +12,7 @@ from tinyedge.overlap import KEY
 from tinyedge.registry import EXPORTERS, lookup
 from tinyedge.repair.bench import Bench, Candidate, silent
 from tinyedge.repair.steps import Recipe
-from tinyedge.tempered import REFERENCE
+from tinyedge.tempered import REFERENCE, identity
 
 OnNote = Callable[[str], None]
 
@@ -102,9 +102,10 @@ class Maker:
         return Candidate(self._record(folded, own), plain.target)
 
     def _record(self, folded: Artifact, own: float) -> Artifact:
-        """The side-car says too what the float model's temperature is, and which images both were fitted on."""
+        """The side-car has the float model's temperature too, which model that is, and what both were fitted on."""
         images = {"images": len(self._bench.tuning), "images_digest": self._bench.tuning.digest}
-        told = folded.origin["temperature"] | {REFERENCE: own, "fitted_on": images}
+        of = identity(self._bench.reference.artifact)
+        told = folded.origin["temperature"] | {REFERENCE: own, **of, "fitted_on": images}
         seen = read_sidecar(folded.path, folded.sha256)
         more = {KEY: seen[KEY]} if KEY in seen else {}
         write_sidecar(replace(folded, origin=folded.origin | {"temperature": told}), **more)

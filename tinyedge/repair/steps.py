@@ -81,6 +81,9 @@ class Step:
         free: whether it costs nothing on the device and trains nothing: these are tried unless others are asked for.
         needs_checkpoint: whether the file alone is not enough.
         variants: from the recipe of the best file so far: those to try in its place, or why there is none.
+        changed: what of a recipe is the step's doing: a file has the step in it where this is not as in the file given.
+        trains: whether it has epochs.
+        needs_teacher: whether it learns from a larger model.
     """
 
     name: str
@@ -88,6 +91,9 @@ class Step:
     free: bool
     needs_checkpoint: bool
     variants: Callable[[Recipe, Kit], Variants | str]
+    changed: Callable[[Recipe], object]
+    trains: bool = False
+    needs_teacher: bool = False
 
 
 def _ranges(recipe: Recipe, kit: Kit) -> Variants | str:
@@ -100,17 +106,21 @@ def _ranges(recipe: Recipe, kit: Kit) -> Variants | str:
 
 
 def _representative(recipe: Recipe, kit: Kit) -> Variants | str:
+    recipe, also = _ranged(recipe, kit, poor=True)
     more = min(5 * recipe.count, kit.images())
-    found = [(replace(recipe, seed=recipe.seed + 1), f"another draw of {recipe.count:,} representative images")]
+    found = [(replace(recipe, seed=recipe.seed + 1), f"another draw of {recipe.count:,} representative images{also}")]
     if more > recipe.count:
-        found.append((replace(recipe, count=more), f"{more:,} representative images in place of {recipe.count:,}"))
+        words = f"{more:,} representative images in place of {recipe.count:,}{also}"
+        found.append((replace(recipe, count=more), words))
     return found
 
 
 def _balanced(recipe: Recipe, kit: Kit) -> Variants | str:
     if recipe.balanced:
         return "its representative images are balanced already"
-    return [(replace(recipe, balanced=True), f"{recipe.count:,} representative images, equally many of every class")]
+    recipe, also = _ranged(recipe, kit, poor=True)
+    words = f"{recipe.count:,} representative images, equally many of every class{also}"
+    return [(replace(recipe, balanced=True), words)]
 
 
 def _temperature(recipe: Recipe, kit: Kit) -> Variants | str:
@@ -124,32 +134,99 @@ def _temperature(recipe: Recipe, kit: Kit) -> Variants | str:
 def _int16x8(recipe: Recipe, kit: Kit) -> Variants | str:
     if recipe.target not in _INT16X8:
         return f"nothing runs {recipe.target}'s graph with int16 activations; " + " and ".join(_INT16X8) + " can"
-    wide = replace(recipe, exporter="tflite-int16x8", target=_INT16X8[recipe.target], calibration=None)
-    return [(wide, f"16-bit activations, 8-bit weights, on {wide.target}: more RAM and time")]
+    wide = replace(recipe, exporter="tflite-int16x8", target=_INT16X8[recipe.target])
+    wide, also = _ranged(wide, kit)
+    return [(wide, f"16-bit activations, 8-bit weights, on {wide.target}: more RAM and time{also}")]
 
 
 def _qat(recipe: Recipe, kit: Kit) -> Variants | str:
     if not recipe.exporter.endswith("int8") or recipe.exporter.endswith("16x8"):
         return f"it trains with int8's rounding, and the file is one of {recipe.exporter}"
-    return [(replace(recipe, tuning="qat", calibration=None), "short training with int8's rounding in the network")]
+    tuned, also = _ranged(replace(recipe, tuning="qat"), kit)
+    return [(tuned, f"short training with int8's rounding in the network{also}")]
 
 
 def _distill(recipe: Recipe, kit: Kit) -> Variants | str:
     if kit.teacher is None:
         return "needs --teacher"
-    return [(replace(recipe, tuning="distill"), f"short training towards {kit.teacher.name}")]
+    tuned, also = _ranged(replace(recipe, tuning="distill"), kit)
+    gone = "" if recipe.tuning is None else f", from the checkpoint: in place of {recipe.tuning}, not on top of it"
+    return [(tuned, f"short training towards {kit.teacher.name}{gone}{also}")]
+
+
+def _ranged(recipe: Recipe, kit: Kit, *, poor: bool = False) -> tuple[Recipe, str]:
+    """``recipe`` with the range estimator that its export takes, and words for it where that is another than before.
+
+    An export without a name takes the exporter's default: what that does is not to be put down to the step.
+
+    Args:
+        recipe: of the file to be made.
+        kit: what is at hand.
+        poor: whether an estimator that is never a repair stays: a step that changes the images alone shows what these
+            do; one that trains or widens is not spent on it.
+    """
+    known, was = kit.calibrations(recipe.exporter), recipe.calibration
+    if not known or (was in known and (poor or was not in _POOR)):
+        return recipe, ""
+    told = f" in place of {was}" if was else " (the file does not say which it had)"
+    return replace(recipe, calibration=known[0]), f", and range estimator {known[0]}{told}"
 
 
 STEPS: tuple[Step, ...] = (
-    Step("ranges", "another range estimator", True, True, _ranges),
-    Step("representative", "more representative images, or another draw", True, True, _representative),
-    Step("balanced", "representative images in equal number of every class", True, True, _balanced),
-    Step("temperature", "one temperature folded into the output's scale", True, False, _temperature),
-    Step("qat", "short training with int8's rounding in the network", False, True, _qat),
-    Step("distill", "short training towards a larger model", False, True, _distill),
-    Step("int16x8", "16-bit activations: more RAM and time", False, True, _int16x8),
+    Step("ranges", "another range estimator", True, True, _ranges, lambda r: r.calibration),
+    Step(
+        "representative",
+        "more representative images, or another draw",
+        True,
+        True,
+        _representative,
+        lambda r: (r.count, r.seed),
+    ),
+    Step(
+        "balanced",
+        "representative images in equal number of every class",
+        True,
+        True,
+        _balanced,
+        lambda r: r.balanced,
+    ),
+    Step(
+        "temperature", "one temperature folded into the output's scale", True, False, _temperature, lambda r: r.tempered
+    ),
+    Step(
+        "qat",
+        "short training with int8's rounding in the network",
+        False,
+        True,
+        _qat,
+        lambda r: r.tuning == "qat",
+        trains=True,
+    ),
+    Step(
+        "distill",
+        "short training towards a larger model",
+        False,
+        True,
+        _distill,
+        lambda r: r.tuning == "distill",
+        trains=True,
+        needs_teacher=True,
+    ),
+    Step("int16x8", "16-bit activations: more RAM and time", False, True, _int16x8, lambda r: r.exporter),
 )
 DEFAULT_STEPS = tuple(step.name for step in STEPS if step.free)
+
+
+COSTLY_STEPS = tuple(step.name for step in STEPS if not step.free and not step.needs_teacher)
+TEACHER_STEPS = tuple(step.name for step in STEPS if step.needs_teacher)
+
+
+def steps_in(recipe: Recipe, given: Recipe) -> tuple[str, ...]:
+    """The steps that a file has in it: what its recipe has that the recipe of the file that was given has not.
+
+    Not the steps that led to it: a later one may have replaced what an earlier one did.
+    """
+    return tuple(step.name for step in STEPS if step.changed(recipe) != step.changed(given))
 
 
 def chosen(names: Sequence[str]) -> tuple[Step, ...]:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from tinyedge.errors import ReportError
 from tinyedge.gate.result import EVIDENCE, GateResult, Status
-from tinyedge.gate.signed_gap import EITHER_SIGN
+from tinyedge.gate.signed_gap import EITHER_SIGN, GAP_CHANGE
 from tinyedge.report.codec import decode
 
 if TYPE_CHECKING:
     from tinyedge.report.kernels import KernelMatrix
-    from tinyedge.report.schema import ClassChange, NewlyWrong, Parity, Report, Side
+    from tinyedge.report.schema import ClassChange, NewlyWrong, Parity, Report, Scaled, Side
 
 _NEEDED: dict[str, dict[str, Any]] = {
     "run": {"tinyedge": str, "created": str, "target": str, "reference_target": str},
@@ -84,6 +84,8 @@ def check_report(report: Report, where: str) -> None:
     if report.kernels is not None:
         _check_kernels(report.kernels, report, f"{where}.kernels")
     _check_gates(report, f"{where}.verdict")
+    if report.scaled is not None:
+        _check_scaled(report.scaled, f"{where}.scaled")
     _check_examples(report, where)
     _check_changes(report, where)
     _check_baseline(report, f"{where}.baseline")
@@ -192,15 +194,29 @@ def _check_gates(report: Report, where: str) -> None:
         if isinstance(rule, dict) and "enabled" in rule and section not in told:
             raise contradiction("no result of a gate that its policy has", f"no {section[:60]}", "each gate", where)
     for i, gate in enumerate(verdict.gates):
-        if gate.interval is not None and gate.interval[0] > gate.interval[1]:
-            raise contradiction("bounds that are crossed", gate.interval, "the lower first", f"{where}.gates[{i}]")
-        if not _can_be(gate):
-            raise contradiction(
-                "a gate whose status is not what its figures come to",
-                f"{gate.name[:60]} {gate.status}: figure {gate.figure:g}, bounds {gate.interval}, limit {gate.limit:g}",
-                "a status that its bounds and its limit allow",
-                f"{where}.gates[{i}]",
-            )
+        _check_gate(gate, f"{where}.gates[{i}]")
+
+
+def _check_gate(gate: GateResult, where: str) -> None:
+    if gate.interval is not None and gate.interval[0] > gate.interval[1]:
+        raise contradiction("bounds that are crossed", gate.interval, "the lower first", where)
+    if not _can_be(gate):
+        raise contradiction(
+            "a gate whose status is not what its figures come to",
+            f"{gate.name[:60]} {gate.status}: figure {gate.figure:g}, bounds {gate.interval}, limit {gate.limit:g}",
+            "a status that its bounds and its limit allow",
+            where,
+        )
+
+
+def _check_scaled(scaled: Scaled, where: str) -> None:
+    for name in ("folded", "reference"):
+        if not getattr(scaled, name) > 0:
+            raise contradiction("a temperature that is none", getattr(scaled, name), "above 0", f"{where}.{name}")
+    if scaled.as_trained is not None:
+        if scaled.as_trained.name != GAP_CHANGE:
+            raise contradiction("another gate as trained", scaled.as_trained.name[:60], GAP_CHANGE, where)
+        _check_gate(scaled.as_trained, f"{where}.as_trained")
 
 
 def _can_be(gate: GateResult) -> bool:

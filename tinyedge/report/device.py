@@ -147,12 +147,21 @@ def uses(report: Report) -> tuple[Use, ...]:
 
 
 def _temperature(report: Report) -> str:
-    """What was folded into the deployed file's output; the float model's figures are at the same."""
-    found = report.reference.target.get("temperature")
+    """What was folded into the deployed file's output, and what the one gate that depends on it was judged with."""
+    found = report.scaled
+    if found is None:
+        return ""
+    text = f"the file has a temperature in its output, logits / {found.folded:.4f}; "
+    gate = found.as_trained
+    if gate is None:
+        return text + "the change of the confidence gap is not judged"
+    if found.reference == 1:
+        return f"{text}the change of the confidence gap is judged with the float model as trained: {found.basis}"
+    figure = quantity(gate.figure, gate.unit)
     return (
-        ""
-        if found is None
-        else f"the file has a temperature in its output; the float model is judged at its own, logits / {found:.4f}"
+        f"{text}the change of the confidence gap is judged with the float model at its own, logits / "
+        f"{found.reference:.4f}, {found.basis}; to the float model as trained it is {figure}, which would be "
+        f"{gate.status} ({limit_of(gate)}). All else is of the float model as trained"
     )
 
 

@@ -21,14 +21,14 @@ class Harm:
     Args:
         gate: its name.
         title: what a reader sees.
-        was: before the step, what the file that it builds on had.
+        was: before the step, what the file that it builds on had; ``None`` where it was not judged by this gate.
         now: after it.
         text: one clause with both figures.
     """
 
     gate: str
     title: str
-    was: Status
+    was: Status | None
     now: Status
     text: str
 
@@ -56,6 +56,7 @@ class Trial:
         step: the step's name; ``before`` for the file as it was given.
         says: what was done, in words.
         on: which trial it builds on, by position; ``None`` for the first.
+        made: the steps that the file has in it: a later step may have replaced what an earlier one did.
         kept: whether the next step builds on it.
         why: why it was kept, or undone.
         sha256: of the file.
@@ -63,7 +64,8 @@ class Trial:
         cost: what it takes of the device.
         temperature: folded into its output, 1 where there is none.
         reference_temperature: at which the float model is held against it.
-        verdict: on the images judged, at the run's share of the policy's error; of ``before``, at the policy's own.
+        verdict: on the images judged, at the run's share of the policy's error; of ``before``, at the policy's own
+            unless it shares too (``Split.given_shares``).
         nominal: on the same images, at the policy's own confidence.
         tuning: gates that fail and gates that are not settled on the tuning images, by which steps are kept.
         harms: gates that are worse than those of the trial it builds on.
@@ -74,6 +76,7 @@ class Trial:
     step: str
     says: str
     on: int | None
+    made: tuple[str, ...]
     kept: bool
     why: str
     sha256: str
@@ -107,6 +110,7 @@ class Split:
         candidates: files that the run might judge, among which the policy's error is shared.
         confidence: of the policy's one-sided bounds.
         shared: of a candidate's.
+        given_shares: whether the file as it was given is one of the candidates.
     """
 
     tuning: int
@@ -115,6 +119,7 @@ class Split:
     candidates: int
     confidence: float
     shared: float
+    given_shares: bool = False
 
 
 @dataclass(frozen=True)
@@ -173,5 +178,5 @@ class Repair:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON types, with the answer in front."""
-        answer = {"before": str(self.before.verdict.status), "steps": [self.trials[i].step for i in self.path]}
+        answer = {"before": str(self.before.verdict.status), "steps": list(self.result.made)}
         return {"schema": SCHEMA, "status": str(self.status), "exit_code": self.exit_code, **answer, **encode(self)}

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from tinyedge.report.html import content_policy, environment, part
 from tinyedge.report.repair import Repair
-from tinyedge.report.repair_rows import facts, lines, remarks, state, titles, worse
+from tinyedge.report.repair_rows import facts, legend, lines, remarks, state, titles, worse
 
 
 def render(found: Repair) -> str:
@@ -25,6 +25,7 @@ def render(found: Repair) -> str:
             steps=[(i, found.trials[i], state(found, i), worse(found.trials[i])) for i in every[1:]],
             titles=titles(found, every),
             lines=lines(found, every),
+            legend=legend(),
             style=Markup(style),  # noqa: S704  # files of this package
             policy=content_policy(style),
         )

@@ -6,14 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tinyedge.gate import GateResult, Status, Verdict
-from tinyedge.report.repair import Repair, Trial
+from tinyedge.gate.signed_gap import GAP_CHANGE
+from tinyedge.report.repair import BEFORE, Repair, Trial
 from tinyedge.report.words import quantity
 
-GAP_CHANGE = "gap_change"
-LEGEND = (
-    "F fails, ? is not settled, the others pass; * passes at the policy's own confidence and not at the candidate's; "
-    "! worse than in the file that the step builds on"
-)
 _SHORT = {Status.PASS: "PASS", Status.FAIL: "FAIL", Status.INCONCLUSIVE: "OPEN"}
 _MARK = {Status.PASS: "", Status.FAIL: "F", Status.INCONCLUSIVE: "?"}
 
@@ -36,7 +32,7 @@ class Cell:
 
     @property
     def marked(self) -> str:
-        """The figure with its marks, as ``LEGEND`` explains them."""
+        """The figure with its marks, as ``legend`` explains them."""
         if self.status is None or self.text in _SHORT.values():
             return self.text
         marks = _MARK[self.status] + ("*" if self.strict else "") + ("!" if self.worse else "")
@@ -56,6 +52,14 @@ class Line:
     title: str
     limit: str
     cells: tuple[Cell, ...]
+
+
+def legend(fails: str = "F", unsettled: str = "?", alone: str = "*", worse: str = "!") -> str:
+    """What the marks of the table say."""
+    return (
+        f"{fails} fails, {unsettled} is not settled, the others pass; {alone} passes at the policy's own confidence "
+        f"and not at the candidate's; {worse} worse than in the file that the step builds on"
+    )
 
 
 def lines(found: Repair, at: Sequence[int]) -> list[Line]:
@@ -91,9 +95,14 @@ def facts(found: Repair) -> list[tuple[str, str]]:
             f"{split.judged:,} judge",
         ),
     ]
-    told = f"policy {run['policy']!r}, {run['policy_digest'][:16]}; the file as it is with {_percent(split.confidence)}"
-    if split.candidates > 1:
-        told += f" bounds, each of at most {split.candidates} candidates with {_percent(split.shared)}"
+    told, shared = f"policy {run['policy']!r}, {run['policy_digest'][:16]}; ", _percent(split.shared)
+    if split.given_shares:
+        told += f"each of at most {split.candidates} candidates, of which the file as it is is one, with {shared}"
+    elif split.candidates > 1:
+        told += f"the file as it is with {_percent(split.confidence)} bounds, each of at most {split.candidates} "
+        told += f"candidates with {shared}"
+    else:
+        told += f"the file as it is with {_percent(split.confidence)}"
     return [*rows, ("judged by", f"{told} bounds")]
 
 
@@ -117,8 +126,9 @@ def worse(trial: Trial) -> str:
 def remarks(found: Repair) -> list[str]:
     """What is to be known of the result, in sentences."""
     told = [] if found.note is None else [found.note[:1].upper() + found.note[1:] + "."]
+    told += _shortfall(found.result)
     if found.repaired is not None:
-        steps = " + ".join(found.trials[i].step for i in found.path)
+        steps = " + ".join(found.result.made)
         runs = "" if found.result.target == found.run["target"] else f" It runs on {found.result.target}."
         told.append(f"Wrote {found.repaired}: {steps}.{runs}")
     if found.final:
@@ -138,7 +148,29 @@ def remarks(found: Repair) -> list[str]:
             f"its own, {result.reference_temperature:.4f}, fitted on the same images. To the float as trained it is "
             f"{quantity(result.as_trained.figure, result.as_trained.unit)}."
         )
+    if result.step != BEFORE and result.temperature != 1:
+        told.append(
+            "On the tuning images, where it was fitted, the confidence gap is about 0 by construction: the judged "
+            "images are the evidence."
+        )
+    if found.final and result.verdict.status is Status.PASS:
+        told.append(
+            "The bounds allow for what this run tried. Other runs on the same images, with another seed or other "
+            "steps, are more candidates, and are not allowed for."
+        )
     return told
+
+
+def _shortfall(result: Trial) -> list[str]:
+    """What keeps the result from being shipped; nothing where it passes."""
+    parts = []
+    for status, words in ((Status.FAIL, "still fails"), (Status.INCONCLUSIVE, "not settled")):
+        gates = [gate.title for gate in result.verdict.gates if gate.status is status]
+        parts += [f"{words}: {', '.join(gates)}"] if gates else []
+    if not parts:
+        return []
+    text = "; ".join([*parts, "not to be shipped"])
+    return [text[:1].upper() + text[1:] + "."]
 
 
 def _percent(confidence: float) -> str:

@@ -10,7 +10,7 @@ from rich.table import Table
 from tinyedge.gate import Status
 from tinyedge.report.markdown import escaped
 from tinyedge.report.repair import Repair
-from tinyedge.report.repair_rows import LEGEND, Cell, facts, lines, remarks, state, titles, worse
+from tinyedge.report.repair_rows import Cell, facts, legend, lines, remarks, state, titles, worse
 from tinyedge.report.terminal import COLOR, escape, print_lines
 
 _MARKS = {Status.FAIL: "❌ ", Status.INCONCLUSIVE: "❔ "}
@@ -32,7 +32,7 @@ def render(found: Repair, console: Console) -> None:
     columns = list(range(1, len(found.trials)))
     for start in range(0, max(len(columns), 1), _ACROSS):
         _print_table(found, [0, *columns[start : start + _ACROSS]], console)
-    console.print(LEGEND, style="dim")
+    console.print(legend(), style="dim")
     told = remarks(found)
     if told:
         console.print()
@@ -56,8 +56,7 @@ def markdown(found: Repair) -> str:
         text.append(_cells([escaped(line.title), line.limit, *(_marked(cell) for cell in line.cells)]))
     text += [
         "",
-        "❌ fails, ❔ is not settled, the others pass. *Passes alone*: at the policy's own confidence, not at the "
-        "candidate's. *Worse*: than in the file that the step builds on.",
+        legend("❌", "❔", "*passes alone*:", "*worse*:") + ".",
         "",
     ]
     return "\n".join([*text, *(f"- {escaped(line)}" for line in remarks(found))]) + "\n"

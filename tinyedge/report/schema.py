@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tinyedge.errors import ReportError
-from tinyedge.gate import Status, Verdict
+from tinyedge.gate import GateResult, Status, Verdict
 from tinyedge.gate.power import PowerRow
 from tinyedge.metrics.calibration import ReliabilityBin
 from tinyedge.report.checks import check_report, contradiction
@@ -229,6 +229,23 @@ class BoardUse:
 
 
 @dataclass(frozen=True)
+class Scaled:
+    """A temperature in the deployed file's output: the change of the confidence gap is judged at the float model's own.
+
+    Args:
+        folded: the file's: its outputs mean logits / ``folded``.
+        reference: the float model's for that gate; 1 where it is held as it was trained, as in all else.
+        basis: which images ``reference`` was fitted on, or why it is 1.
+        as_trained: that gate with the float model as it was trained; ``None`` where the policy has it off.
+    """
+
+    folded: float
+    reference: float
+    basis: str
+    as_trained: GateResult | None
+
+
+@dataclass(frozen=True)
 class Report:
     """One validation.
 
@@ -249,6 +266,7 @@ class Report:
         baseline: against the last release, where one was given.
         kernels: the run against other kernels for the same file, on a sample; for a microcontroller's targets.
         board: what the run was held against, where a board was named.
+        scaled: where the deployed file has a temperature in its output.
     """
 
     run: dict[str, Any]
@@ -267,6 +285,7 @@ class Report:
     baseline: BaselineComparison | None = None
     kernels: KernelMatrix | None = field(default=None, metadata=ADDED_LATER)
     board: BoardUse | None = field(default=None, metadata=ADDED_LATER)
+    scaled: Scaled | None = field(default=None, metadata=ADDED_LATER)
     schema: str = field(default=SCHEMA)
 
     def to_json(self) -> dict[str, Any]:
