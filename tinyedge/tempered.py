@@ -16,6 +16,10 @@ import numpy as np
 
 from tinyedge.artifact import Artifact
 from tinyedge.errors import ArtifactCorrupt
+from tinyedge.gate import GateResult, Policy, Verdict
+from tinyedge.gate.result import Case
+from tinyedge.gate.signed_gap import GAP_CHANGE, judge_gap_change
+from tinyedge.metrics.outcome import Outcome
 from tinyedge.metrics.temperature import HIGHEST, LOWEST
 from tinyedge.predictions import Predictions
 
@@ -111,6 +115,31 @@ def at_temperature(predictions: Predictions, temperature: float) -> Predictions:
     real: np.ndarray[Any, np.dtype[np.float64]] = predictions.outputs.astype(np.float64)
     scaled = real / temperature if predictions.output_kind == "logits" else real ** (1 / temperature)
     return replace(predictions, outputs=scaled, provenance=predictions.provenance | {"temperature": temperature})
+
+
+def judged_at_own(
+    verdict: Verdict, hold: Held, *, reference: Outcome, deployed: Outcome, policy: Policy
+) -> tuple[Verdict, GateResult | None]:
+    """``verdict`` with the change of the gap judged at the float model's own temperature, and that gate as it was.
+
+    Args:
+        verdict: against the float model as it was trained.
+        hold: how the float model is held against the file.
+        reference: the float model at that temperature.
+        deployed: the file.
+        policy: that judged.
+
+    Returns:
+        The verdict, and the gate against the float model as it was trained; ``None`` where the policy has it off.
+    """
+    as_trained = next((gate for gate in verdict.gates if gate.name == GAP_CHANGE), None)
+    if as_trained is None or hold.reference == 1:
+        return verdict, as_trained
+    case = Case(reference, deployed, "not asked here", policy.confidence, policy.min_images)
+    rule: Any = policy.rules[GAP_CHANGE]  # by its name a GapChangeRule
+    own = judge_gap_change(case, rule)
+    own = replace(own, detail=f"{own.detail} The float model is at its own temperature: logits / {hold.reference:.4f}.")
+    return replace(verdict, gates=tuple(own if gate is as_trained else gate for gate in verdict.gates)), as_trained
 
 
 def _fitted_on(told: dict[str, Any]) -> str:

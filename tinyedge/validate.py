@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,8 +30,6 @@ from tinyedge.evaluate import Model, build_target, check_fit, open_session, run_
 from tinyedge.gate import Parity as ParityCount
 from tinyedge.gate import Policy, Verdict, judge
 from tinyedge.gate.power import PARITY_SAMPLE, PowerRow, power_table
-from tinyedge.gate.result import Case
-from tinyedge.gate.signed_gap import GAP_CHANGE, judge_gap_change
 from tinyedge.machine import cpu_flags, cpu_model, package_version
 from tinyedge.metrics import compare, evaluate
 from tinyedge.metrics.calibration import bins_of, reliability
@@ -46,7 +44,7 @@ from tinyedge.report.codec import encode
 from tinyedge.report.file import StoredReport
 from tinyedge.report.releases import aligned, compare_releases, rows_of
 from tinyedge.report.schema import CONFIDENCE_DIGITS, Examples, Parity, Report, Scaled, Side
-from tinyedge.tempered import Held, at_temperature, held
+from tinyedge.tempered import at_temperature, held, judged_at_own
 
 PARITY_TARGET = "tflm-int8"
 PARITY_IMAGES = PARITY_SAMPLE
@@ -134,9 +132,8 @@ def validate(
         baseline="no baseline was given" if baseline is None else aligned(baseline, examples),
         overlap=overlapping(deployed, data) if deployed.precision in ("int8", "int16x8") else 0,
     )
-    verdict, scaled = _scaled(
-        verdict, hold, outcome(at_temperature(before, hold.reference), data), outcome_after, policy
-    )
+    at_own = outcome(at_temperature(before, hold.reference), data)
+    verdict, as_trained = judged_at_own(verdict, hold, reference=at_own, deployed=outcome_after, policy=policy)
     return Report(
         run=_run_facts(target, reference_target, seed),
         data=data_facts(data),
@@ -154,7 +151,7 @@ def validate(
         baseline=None if baseline is None else compare_releases(baseline, examples=examples, deployed=after_side),
         board=board_use(aim, on_board, estimate),
         kernels=kernels,
-        scaled=scaled,
+        scaled=Scaled(hold.folded, hold.reference, hold.basis, as_trained) if hold.basis else None,
     )
 
 
@@ -266,31 +263,6 @@ def judged_parity(target: str, parity: Parity | None, note: str | None) -> Parit
 
 def _stands_for_microcontroller(target: str) -> bool:
     return bool(lookup(TARGETS, "target", target).microcontroller)
-
-
-def _scaled(
-    verdict: Verdict, hold: Held, reference: Outcome, deployed: Outcome, policy: Policy
-) -> tuple[Verdict, Scaled | None]:
-    """``verdict`` with the change of the gap judged at the float model's own temperature, and what it was without.
-
-    Args:
-        verdict: against the float model as it was trained.
-        hold: how the float model is held against the file.
-        reference: the float model at that temperature.
-        deployed: the file.
-        policy: that judged.
-    """
-    as_trained = next((gate for gate in verdict.gates if gate.name == GAP_CHANGE), None)
-    if not hold.basis:
-        return verdict, None
-    if as_trained is None or hold.reference == 1:
-        return verdict, Scaled(hold.folded, hold.reference, hold.basis, as_trained)
-    case = Case(reference, deployed, "not asked here", policy.confidence, policy.min_images)
-    rule: Any = policy.rules[GAP_CHANGE]  # by its name a GapChangeRule
-    own = judge_gap_change(case, rule)
-    own = replace(own, detail=f"{own.detail} The float model is at its own temperature: logits / {hold.reference:.4f}.")
-    gates = tuple(own if gate is as_trained else gate for gate in verdict.gates)
-    return replace(verdict, gates=gates), Scaled(hold.folded, hold.reference, hold.basis, as_trained)
 
 
 def _power(

@@ -34,12 +34,14 @@ HERE = Path(__file__).parent
 KEPT, TRAINED = HERE / "tuned", HERE.parent / "results" / "cifar100" / "outcomes"
 FLOAT, MICRO = "torch-fp32", "tflm-int8"
 WIDTHS = (4, 6)
+TEACHER = "scalecnn-c16-seed0"
+"""As in tune.py."""
 METHOD_NAMES = {
     "as trained": "as trained",
-    "plain": "plain, 30 more epochs",
-    "distill": "distilled, 30 more epochs",
-    "distill-t2-w0.5": "distilled more gently, 30 more epochs",
-    "qat": "quantization-aware, 5 more epochs",
+    "plain": f"plain, {METHODS['plain'].epochs} more epochs",
+    "distill": f"distilled, {METHODS['distill'].epochs} more epochs",
+    "distill-t2-w0.5": f"distilled more gently, {METHODS['distill'].epochs} more epochs",
+    "qat": f"quantization-aware, {METHODS['qat'].epochs} more epochs",
 }
 
 
@@ -87,11 +89,12 @@ def run(checkpoint: Path, train: Dataset, test: Dataset) -> None:
 
 def print_tables(test: Dataset) -> None:
     """Both tables of each width."""
+    teacher = evaluate(read_outcomes(TRAINED / f"{TEACHER}.onnx-fp32.npz", test).outcome)["accuracy"]
     print("# Tuned: quantization-aware training and distillation\n")
     print(
         f"CIFAR-100, all {len(test):,} test images, ScaleCNN trained 200 epochs (recipe paper), then as each row says: "
         + "; ".join(f"{m}: {r.epochs} epochs from rate {r.learning_rate:g}" for m, r in METHODS.items())
-        + ". Distilled from c = 16, seed 0 (66.55 % in float) at temperature 4, 0.9 of the loss; more "
+        + f". Distilled from {TEACHER} ({teacher:.2%} in float) at temperature 4, 0.9 of the loss; more "
         "gently: 2, 0.5. int8 by the default "
         "export, on TensorFlow Lite Micro; float on PyTorch. A cell: the mean over the seeds, then the change against "
         "the export of the same seed as trained, with the 95 % t interval over the seeds. Computed from outcomes by "

@@ -17,7 +17,9 @@ from tinyedge.cli.options import (
     Format,
     FormatOption,
     FpsOption,
+    ImagesOption,
     KernelsOption,
+    PolicyOption,
     print_json,
     stderr,
     stdout,
@@ -36,7 +38,7 @@ def fit(
     board: Annotated[
         str, typer.Option("--board", metavar="NAME|PATH", help="The board: tinyedge boards, or a .toml file.")
     ],
-    policy: Annotated[Path | None, typer.Option(help="A policy file (TOML; default: the built-in policy).")] = None,
+    policy: PolicyOption = None,
     fps: FpsOption = None,
     family: FamilyOption = "scalecnn",
     target: Annotated[
@@ -45,10 +47,7 @@ def fit(
     kernels: KernelsOption = None,
     data: DataOption = "auto",
     data_dir: DataDirOption = None,
-    images: Annotated[
-        int | None,
-        typer.Option(min=1, help="A seeded sample of this many images (default: all; in an emulator at most 1,000)."),
-    ] = None,
+    images: ImagesOption = None,
     whole: Annotated[bool, typer.Option("--all", help="All images in an emulator too.")] = False,
     within_budget: Annotated[
         bool, typer.Option("--within-budget", help="Do not judge members that are beyond the budget: only size them.")

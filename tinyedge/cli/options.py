@@ -133,6 +133,15 @@ FpsOption = Annotated[
     float | None,
     typer.Option("--fps", help="Inferences a second that the board must not be ruled out for.", show_default=False),
 ]
+PolicyOption = Annotated[
+    Path | None, typer.Option("--policy", help="A policy file (TOML; default: the built-in policy).")
+]
+ImagesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--images", min=1, help="A seeded sample of this many images (default: all; in an emulator at most 1,000)."
+    ),
+]
 FamilyOption = Annotated[str, typer.Option("--family", help="scalecnn or mobilenetv2.")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 ThreadsOption = Annotated[

@@ -16,8 +16,10 @@ from tinyedge.cli.options import (
     FamilyOption,
     Format,
     FormatOption,
+    ImagesOption,
     KernelsOption,
     NormalizeOption,
+    PolicyOption,
     print_json,
     stated_input,
     stderr,
@@ -64,10 +66,7 @@ def repair(
     normalize: NormalizeOption = None,
     data: DataOption = "auto",
     data_dir: DataDirOption = None,
-    images: Annotated[
-        int | None,
-        typer.Option(min=1, help="A seeded sample of this many images (default: all; in an emulator at most 1,000)."),
-    ] = None,
+    images: ImagesOption = None,
     tune_images: Annotated[
         int | None,
         typer.Option(
@@ -76,7 +75,7 @@ def repair(
             show_default=False,
         ),
     ] = None,
-    policy: Annotated[Path | None, typer.Option(help="A policy file (TOML; default: the built-in policy).")] = None,
+    policy: PolicyOption = None,
     steps: Annotated[
         str | None,
         typer.Option(

@@ -25,9 +25,11 @@ from tinyedge.cli.options import (
     Format,
     FormatOption,
     FpsOption,
+    ImagesOption,
     KernelsOption,
     LayoutOption,
     NormalizeOption,
+    PolicyOption,
     PortOption,
     ResizeOption,
     TimeoutOption,
@@ -99,14 +101,9 @@ def validate(
     ] = True,
     data: DataOption = "auto",
     data_dir: DataDirOption = None,
-    images: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Evaluate a seeded sample of this many images (default: all; in an emulator at most 1,000)."
-        ),
-    ] = None,
+    images: ImagesOption = None,
     whole: Annotated[bool, typer.Option("--all", help="Evaluate all images in an emulator too.")] = False,
-    policy: Annotated[Path | None, typer.Option(help="A policy file (TOML; default: the built-in policy).")] = None,
+    policy: PolicyOption = None,
     baseline: Annotated[
         Path | None,
         typer.Option(help="The last release's report, of the same images: judge the step from it too ([baseline])."),

@@ -14,7 +14,6 @@ from tinyedge.data.dataset import Dataset
 from tinyedge.errors import TinyedgeError
 from tinyedge.evaluate import Model
 from tinyedge.gate import GateResult, Policy, Verdict, judge
-from tinyedge.gate.signed_gap import GAP_CHANGE
 from tinyedge.metrics.outcome import Outcome
 from tinyedge.outcomes import outcome
 from tinyedge.overlap import overlapping
@@ -22,7 +21,7 @@ from tinyedge.predictions import Predictions
 from tinyedge.registry import TARGETS
 from tinyedge.repair.ladder import at_share
 from tinyedge.report.repair import Cost
-from tinyedge.tempered import at_temperature, held, temperature_of
+from tinyedge.tempered import Held, at_temperature, held, judged_at_own, temperature_of
 from tinyedge.validate import beside_micro, file_facts, judged_parity, predict, split_options
 
 OnProgress = Callable[[str, int, int], None]
@@ -110,14 +109,13 @@ class Bench:
     def look(self, candidate: Candidate) -> Verdict:
         """The gates on the tuning images, at the policy's own confidence: to choose by, not to report."""
         after = self.outputs(candidate)
-        return judge(
-            reference=self._reference(self.tuning, self._held(candidate)),
-            deployed=outcome(after, self.tuning),
-            policy=self.policy,
-            parity=_NOT_ON_TUNING,
-            facts=file_facts(candidate.artifact, after, None) | known_facts(after.provenance, None, None),
-            overlap=_overlap(candidate.artifact, self.tuning),
-        )
+        seen = {
+            "deployed": outcome(after, self.tuning),
+            "parity": _NOT_ON_TUNING,
+            "facts": file_facts(candidate.artifact, after, None) | known_facts(after.provenance, None, None),
+            "overlap": _overlap(candidate.artifact, self.tuning),
+        }
+        return self._judged(self._held(candidate), self.tuning, self.policy, seen)[0]
 
     def discordance(self, candidate: Candidate) -> float:
         """Share of the tuning images on which exactly one of the file and the reference is right."""
@@ -147,23 +145,28 @@ class Bench:
             "facts": facts,
             "overlap": _overlap(artifact, data),
         }
-        own = self._held(candidate)
-        reference = self._reference(data, own)
-        nominal = judge(reference=reference, policy=self.policy, **seen)
-        strict = at_share(self.policy, self.candidates)
-        verdict = judge(reference=reference, policy=strict, **seen) if shared else nominal
-        as_trained = None
-        if own != 1:
-            plain = judge(reference=self._reference(data, 1.0), policy=strict if shared else self.policy, **seen)
-            as_trained = next((gate for gate in plain.gates if gate.name == GAP_CHANGE), None)
-        return Judged(verdict, nominal, self._cost(artifact, facts), as_trained, own)
+        hold = self._held(candidate)
+        nominal, as_trained = self._judged(hold, data, self.policy, seen)
+        verdict = nominal
+        if shared:
+            verdict, as_trained = self._judged(hold, data, at_share(self.policy, self.candidates), seen)
+        own = hold.reference
+        return Judged(verdict, nominal, self._cost(artifact, facts), None if own == 1 else as_trained, own)
 
-    def _held(self, candidate: Candidate) -> float:
-        """The float model's own temperature, where the candidate's side-car has that of this model; else 1."""
-        return held(candidate.artifact, reference=self.reference.artifact).reference
+    def _judged(
+        self, hold: Held, data: Dataset, policy: Policy, seen: Mapping[str, Any]
+    ) -> tuple[Verdict, GateResult | None]:
+        """As ``validate`` does: against the float model as trained, but for the one gate that a temperature moves."""
+        verdict = judge(reference=self._reference(data, 1.0), policy=policy, **seen)
+        at_own = self._reference(data, hold.reference)
+        return judged_at_own(verdict, hold, reference=at_own, deployed=seen["deployed"], policy=policy)
+
+    def _held(self, candidate: Candidate) -> Held:
+        """At which temperature the float model is held against the candidate."""
+        return held(candidate.artifact, reference=self.reference.artifact)
 
     def _reference(self, data: Dataset, temperature: float) -> Outcome:
-        """The float model at the temperature that goes with the candidate's: gates ask what deployment did to it."""
+        """The float model at a temperature."""
         found = self._run(self.reference.target, self.reference.artifact, data, reference=True)
         return outcome(at_temperature(found, temperature), data)
 

@@ -16,8 +16,8 @@ METHODS = {
 """The default schedule of each method. ``plain`` is the control of ``distill``: the same epochs and rates without a
 teacher. It is none of ``qat``, whose epochs, rate, precision and frozen statistics differ too.
 
-The rate of ``qat`` is that of folded weights with frozen statistics: from 1e-4 on ScaleCNN's training loss rose within
-forty steps, at 1e-3 it diverged.
+The rate of ``qat`` is that of folded weights with frozen statistics: there is no batch norm to undo a step that is too
+large (docs/training.md).
 """
 
 
