@@ -12,6 +12,7 @@ from tinyedge import __version__
 from tinyedge.artifact import Artifact
 from tinyedge.data.dataset import Dataset
 from tinyedge.evaluate import Model
+from tinyedge.exporters.representative import DEFAULT_COUNT
 from tinyedge.gate import Policy
 from tinyedge.registry import EXPORTERS, TARGETS, lookup
 from tinyedge.repair.bench import Bench, Candidate, OnProgress, silent
@@ -21,7 +22,7 @@ from tinyedge.repair.ladder import at_share
 from tinyedge.repair.make import Maker
 from tinyedge.repair.origin import read_origin
 from tinyedge.repair.split import default_tuning, split
-from tinyedge.repair.steps import DEFAULT_COUNT, Kit, Recipe, Step
+from tinyedge.repair.steps import Kit, Recipe, Step
 from tinyedge.repair.write import write
 from tinyedge.report.repair import Repair, Split
 from tinyedge.validate import PARITY_IMAGES, data_facts

@@ -12,9 +12,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from tinyedge.errors import UsageError
+from tinyedge.exporters.representative import DEFAULT_COUNT
 
-DEFAULT_COUNT = 1000
-"""Representative images, as the exporters draw them unless they are told otherwise."""
 _INT16X8 = {"tflite-int8": "tflite-int16x8", "tflm-int8": "tflm-int16x8"}
 """The runtime that runs the same graph with int16 activations."""
 _POOR = ("moving-average",)
